@@ -1,0 +1,19 @@
+"""`data/cat.jpg`: the picture of the first example anyone runs."""
+
+from pathlib import Path
+
+from PIL import Image
+
+CAT = Path(__file__).parents[2] / "data" / "cat.jpg"
+
+
+def test_the_cat_is_a_plain_colour_jpeg() -> None:
+    with Image.open(CAT) as cat:
+        cat.load()
+        assert (cat.format, cat.mode, cat.size) == ("JPEG", "RGB", (451, 300))
+
+
+def test_the_cat_carries_nothing_about_camera_or_photographer() -> None:
+    with Image.open(CAT) as cat:
+        assert not cat.getexif()
+        assert set(cat.info) == {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
