@@ -1,0 +1,90 @@
+"""Wakes those who wait for a job to end, whichever process ends it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from job_store.job import Job
+from job_store.store import JobStore
+
+QUIET: Final = timedelta(seconds=5)
+"""Silence after which the connection is asked whether it is still one."""
+
+
+class Ends:
+    """One subscription a process, however many wait.
+
+    A notification is only a hint to look again: what a waiter gets is what the store says. So one that is lost while
+    the connection is down costs time, never an answer.
+    """
+
+    def __init__(self, redis: Redis, store: JobStore) -> None:
+        self._redis = redis
+        self._store = store
+        self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listening = asyncio.Event()
+
+    async def wait(self, job_id: str, timeout: timedelta) -> Job | None:
+        """Return the job when it has ended, or as it is after `timeout`; None when there is no such job."""
+        woken = asyncio.Event()
+        self._waiters[job_id].add(woken)
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                await self._listening.wait()
+                while (job := await self._store.find(job_id)) and not job.status.is_final:
+                    await woken.wait()
+                    woken.clear()
+                return job
+        except TimeoutError:
+            return await self._store.find(job_id)
+        finally:
+            self._waiters[job_id].discard(woken)
+            if not self._waiters[job_id]:
+                del self._waiters[job_id]
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Keep the subscription up for as long as the context lasts."""
+        listener = asyncio.create_task(self._listen_for_ever())
+        try:
+            yield
+        finally:
+            listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await listener
+
+    async def _listen_for_ever(self) -> None:
+        while True:
+            with suppress(RedisError, OSError, TimeoutError):
+                async with self._redis.pubsub() as subscription:
+                    await self._listen(subscription)
+            self._listening.clear()
+            await asyncio.sleep(0.1)
+
+    async def _listen(self, subscription: PubSub) -> None:
+        await subscription.subscribe(self._store.keys.ended)
+        asked = False
+        while True:
+            message = await subscription.get_message(timeout=QUIET.total_seconds())
+            if message is None:
+                if asked:
+                    raise TimeoutError("the subscription's connection is dead")
+                await subscription.ping()
+            elif message["type"] == "subscribe":
+                self._listening.set()
+                self._wake(*self._waiters)  # an end may have gone by unheard while nobody listened
+            elif message["type"] == "message":
+                self._wake(message["data"].decode())
+            asked = message is None
+
+    def _wake(self, *job_ids: str) -> None:
+        for job_id in job_ids:
+            for waiter in self._waiters.get(job_id, ()):
+                waiter.set()

@@ -1,0 +1,146 @@
+"""The job store: where an accepted job is until its answer is fetched.
+
+Every transition is one Lua script and names the attempt it belongs to (`Claim.token`), so it happens whole or not at
+all, and a worker that was thought dead cannot overwrite what came after it.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from job_store.errors import QueueFull, StoreUnavailable
+from job_store.job import Answer, Claim, Job, JobStatus
+from job_store.keys import WORKERS, Keys
+from job_store.policy import Policy
+from job_store.scripts import Script
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What one claim brought, and where the backlog stood: `last_entry` is what to wait for when it brought nothing."""
+
+    jobs: list[Claim]
+    last_entry: str
+
+
+class JobStore:
+    """Jobs in Redis. Each method raises `StoreUnavailable` when Redis does not answer in time."""
+
+    def __init__(self, redis: Redis, policy: Policy | None = None, keys: Keys | None = None) -> None:
+        self.redis = redis
+        self.policy = policy or Policy()
+        self.keys = keys or Keys()
+        self._submit = Script(redis, "submit")
+        self._claim = Script(redis, "claim")
+        self._end = Script(redis, "end")
+        self._give_back = Script(redis, "give_back")
+        self._extend = Script(redis, "extend")
+
+    async def submit(self, image: bytes, provisional: Answer) -> str:
+        """Accept a job and return its id: 96 random bits as 24 hexadecimal digits.
+
+        Once this returns, Redis has the job. Raises `QueueFull` when the backlog or Redis's memory has no room.
+        """
+        answer = _json(provisional)
+        while True:
+            job_id = secrets.token_hex(12)
+            keys = [self.keys.job(job_id), self.keys.image(job_id), self.keys.backlog]
+            args = [job_id, image, answer, self.policy.max_backlog, _ms(self.policy.pending_ttl)]
+            with redis_answers():
+                verdict = await self._submit.run(keys, args)
+            if verdict == b"accepted":
+                return job_id
+            if verdict == b"full":
+                raise QueueFull("the queue has no room for another job: try again when workers have caught up")
+
+    async def claim(self, count: int) -> Claims:
+        """Take up to `count` jobs, oldest first, those whose lease ran out before all others. Does not wait.
+
+        A job whose attempts are used up is not handed out: it fails here.
+        """
+        policy = self.policy
+        args = [self.keys.root, WORKERS, count, _ms(policy.lease), policy.max_attempts, _ms(policy.pending_ttl)]
+        with redis_answers():
+            taken, last_entry = await self._claim.run([self.keys.backlog], args)
+        jobs = []
+        for job_id, token, attempt, waited_ms, image in taken:
+            claim = Claim(job_id.decode(), token, attempt, waited_ms, image)
+            if attempt > policy.max_attempts:
+                await self.fail(claim, f"gave up after {policy.max_attempts} attempts: none of them came to an end")
+            elif not image:
+                await self.fail(claim, "the image is no longer stored")
+            else:
+                jobs.append(claim)
+        return Claims(jobs, last_entry.decode())
+
+    async def finish(self, claim: Claim, output: Answer) -> bool:
+        """Record the answer. False when the attempt is outdated: its answer is not wanted any more."""
+        return await self._record_end(claim, JobStatus.SUCCEEDED, "output", _json(output))
+
+    async def fail(self, claim: Claim, error: str) -> bool:
+        """Record that there will be no answer, and why. The job becomes a dead letter. False as in `finish`."""
+        return await self._record_end(claim, JobStatus.FAILED, "error", error)
+
+    async def give_back(self, claim: Claim, *, counts: bool) -> bool:
+        """Put the job back at the end of the backlog. `counts`: whether this attempt is one of its `max_attempts`."""
+        keys = [self.keys.job(claim.job_id), self.keys.backlog]
+        args = [claim.job_id, claim.token, 0 if counts else 1, WORKERS, _ms(self.policy.pending_ttl)]
+        with redis_answers():
+            return bool(await self._give_back.run(keys, args))
+
+    async def extend(self, claim: Claim) -> bool:
+        """Start the lease anew. False when the attempt is outdated: there is no use in going on with it."""
+        with redis_answers():
+            return bool(
+                await self._extend.run([self.keys.job(claim.job_id), self.keys.backlog], [claim.token, WORKERS])
+            )
+
+    async def find(self, job_id: str) -> Job | None:
+        """Read a job; None when there is none, or no longer."""
+        key = self.keys.job(job_id)
+        with redis_answers():
+            async with self.redis.pipeline(transaction=True) as pipe:
+                pipe.hgetall(key)
+                pipe.pttl(key)
+                pipe.time()
+                fields, ttl_ms, (seconds, microseconds) = await pipe.execute()
+        if not fields:
+            return None
+        return Job.from_redis(job_id, fields, expires_at_ms=seconds * 1000 + microseconds // 1000 + ttl_ms)
+
+    async def backlog_length(self) -> int:
+        """How many jobs wait or are being worked on."""
+        with redis_answers():
+            return int(await self.redis.xlen(self.keys.backlog))
+
+    async def _record_end(self, claim: Claim, status: JobStatus, field: str, value: str) -> bool:
+        job_id, keys, policy = claim.job_id, self.keys, self.policy
+        args = [job_id, claim.token, status, field, value, _ms(policy.job_ttl)]
+        args += [policy.max_dead_letters, WORKERS, keys.ended, keys.root]
+        with redis_answers():
+            return bool(
+                await self._end.run([keys.job(job_id), keys.image(job_id), keys.backlog, keys.dead_letters], args)
+            )
+
+
+@contextmanager
+def redis_answers() -> Iterator[None]:
+    """Whatever Redis or the way to it raises is one thing to a caller: the store is unavailable."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise StoreUnavailable(f"Redis did not answer: {error or type(error).__name__}") from error
+
+
+def _ms(span: timedelta) -> int:
+    return int(span.total_seconds() * 1000)
+
+
+def _json(answer: Answer) -> str:
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
