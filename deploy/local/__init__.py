@@ -1,0 +1,1 @@
+"""`make run`: the whole pattern on one machine, without Docker."""
