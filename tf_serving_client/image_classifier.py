@@ -1,0 +1,66 @@
+"""Asks one image model over TensorFlow Serving's gRPC API."""
+
+from array import array
+from collections.abc import Sequence
+from datetime import timedelta
+
+import grpc
+import grpc.aio
+
+from tf_serving_client.errors import ContractBroken, from_rpc
+from tf_serving_client.prediction import Prediction
+from tf_serving_client.protos import DT_FLOAT, DT_STRING, PredictionServiceStub, PredictRequest, TensorProto
+
+INPUT = "image_bytes"
+OUTPUT = "scores"
+SIGNATURE = "serving_default"
+
+
+class ImageClassifier:
+    """The model contract's one signature: `image_bytes` string [N] in, `scores` float32 [N, len(labels)] out."""
+
+    def __init__(self, channel: grpc.aio.Channel, model: str, labels: Sequence[str], deadline: timedelta) -> None:
+        self.model = model
+        self._labels = labels
+        self._deadline_s = deadline.total_seconds()
+        self._predict = PredictionServiceStub(channel).Predict
+
+    async def classify(self, images: Sequence[bytes]) -> list[Prediction]:
+        """Classify N encoded images (JPEG or PNG) in one Predict; the answers are in their order.
+
+        Raises a `ModelError`. One image that can't be read fails all N of them (`ImageRejected`).
+        """
+        request = PredictRequest()
+        request.model_spec.name = self.model
+        request.model_spec.signature_name = SIGNATURE
+        tensor = request.inputs[INPUT]
+        tensor.dtype = DT_STRING
+        tensor.tensor_shape.dim.add(size=len(images))
+        tensor.string_val.extend(images)
+        try:
+            response = await self._predict(request, timeout=self._deadline_s)
+        except grpc.RpcError as error:
+            raise from_rpc(self.model, error) from error
+        return self._read(response.outputs.get(OUTPUT), response.model_spec.version.value, len(images))
+
+    def _read(self, tensor: TensorProto | None, version: int, count: int) -> list[Prediction]:
+        width = len(self._labels)
+        try:
+            scores = _floats(tensor)
+            if len(scores) != count * width:
+                raise ValueError(f"{len(scores)} scores for {count} images of {width} labels")
+            rows = (scores[row : row + width] for row in range(0, len(scores), width))
+            return [Prediction.from_scores(self.model, version, row, self._labels) for row in rows]
+        except ValueError as error:
+            raise ContractBroken(self.model, f"answered with {error}; expected {OUTPUT} float32 [N, {width}]") from None
+
+
+def _floats(tensor: TensorProto | None) -> Sequence[float]:
+    """Read a float32 tensor in either of its encodings: typed values, or little-endian bytes."""
+    if tensor is None:
+        raise ValueError(f"no output {OUTPUT!r}")
+    if tensor.dtype != DT_FLOAT:
+        raise ValueError(f"an output {OUTPUT!r} of another dtype")
+    if tensor.tensor_content:
+        return array("f", tensor.tensor_content)
+    return array("f", tensor.float_val)

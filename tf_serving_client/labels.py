@@ -1,0 +1,19 @@
+"""The names of the classes, in the order of a model's scores."""
+
+import json
+from pathlib import Path
+
+
+class BadLabels(Exception):
+    pass
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Read a JSON array of strings. Raises `BadLabels`, with what to do, for anything else."""
+    try:
+        labels = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadLabels(f"{path} can't be read as labels: {error}; set LABELS to a JSON array of names") from error
+    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+        raise BadLabels(f"{path} must hold one JSON array of strings, one name for each score the models answer with")
+    return tuple(labels)

@@ -1,0 +1,47 @@
+"""What a model makes of one image."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Final, Self
+
+TOP_K: Final = 5
+"""ImageNet's own second yardstick: the right class among the first five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """`top_k` holds (label, score) pairs, the best first; scores are softmax outputs, 0 to 1."""
+
+    model: str
+    version: int
+    top_k: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def from_scores(cls, model: str, version: int, scores: Sequence[float], labels: Sequence[str]) -> Self:
+        """`scores`: one float32 for each label. Raises `ValueError` where they are not, or not finite."""
+        if len(scores) != len(labels):
+            raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
+        if not math.isfinite(sum(scores)):
+            raise ValueError("scores that are not numbers")
+        best = nlargest(TOP_K, zip(scores, labels, strict=True), key=lambda pair: pair[0])
+        return cls(model, version, tuple((label, round(score, 6)) for score, label in best))
+
+    @property
+    def label(self) -> str:
+        return self.top_k[0][0]
+
+    @property
+    def score(self) -> float:
+        return self.top_k[0][1]
+
+    def as_answer(self) -> dict[str, object]:
+        """As it goes into a job, and into JSON."""
+        return {
+            "model": self.model,
+            "version": self.version,
+            "label": self.label,
+            "score": self.score,
+            "top_k": self.top_k,
+        }
