@@ -1,0 +1,1 @@
+"""The worker: claims jobs, asks the accurate model, records the answers."""

@@ -1,0 +1,65 @@
+"""`python -m backend`: work until SIGTERM."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import uvloop
+
+import hop_log
+from backend.batch import Means
+from backend.lease import BEATS
+from backend.patience import Patience
+from backend.settings import Settings
+from backend.worker import Worker
+from job_store import BacklogBell, JobStore, Policy, connect
+from tf_serving_client import ImageClassifier, ModelStatus, open_channel, read_labels
+
+
+async def work(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    policy = Policy(
+        max_backlog=settings.max_queue_length,
+        job_ttl=settings.job_ttl,
+        pending_ttl=settings.pending_ttl,
+        lease=settings.lease,
+        max_attempts=settings.max_attempts,
+    )
+    async with AsyncExitStack() as stack:
+        channel = await stack.enter_async_context(open_channel(settings.accurate_model_address))
+        redis = await stack.enter_async_context(
+            connect(settings.redis_url, name="backend", timeout=settings.redis_timeout)
+        )
+        store = JobStore(redis, policy)
+        bell = BacklogBell.hang(
+            settings.redis_url,
+            name="backend-bell",
+            keys=store.keys,
+            patience=settings.lease / BEATS,
+            margin=settings.redis_timeout,
+        )
+        await stack.enter_async_context(bell.redis)
+        labels = read_labels(settings.labels)
+        model = ImageClassifier(channel, settings.accurate_model, labels, settings.predict_deadline)
+        status = ModelStatus(channel, settings.accurate_model, deadline=timedelta(seconds=1))
+        worker = Worker(
+            Means(store, model, status, Patience(stopping)),
+            bell,
+            batch_size=settings.batch_size,
+            lanes=settings.batches_in_flight,
+        )
+        hop_log.get().info("→ worker", model=settings.accurate_model, batch=settings.batch_size)
+        await worker.run(stopping, settings.shutdown_grace)
+
+
+def main() -> None:
+    settings = Settings.from_environment("backend")
+    hop_log.configure("backend", level=settings.log_level, fmt=settings.log_format)
+    uvloop.run(work(settings))
+
+
+if __name__ == "__main__":
+    main()

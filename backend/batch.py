@@ -1,0 +1,119 @@
+"""One batch of claimed jobs, from the model to an end for each.
+
+Normally that is one Predict. It is several when an image is bad or the model is lost:
+
+- An image that the model rejects fails the Predict of all of them. Asked one by one, only the guilty one fails.
+- A model that is away costs no attempt: the batch waits until it is back. What was being asked when it went is then
+  asked one by one, and an image that loses the model again is given back with its attempt spent. So what kills the
+  model is a dead letter after `max_attempts`, and not the end of every worker.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import hop_log
+from backend.patience import Patience
+from job_store import Claim, JobStore, StoreUnavailable
+from tf_serving_client import (
+    ImageClassifier,
+    ImageRejected,
+    ModelError,
+    ModelStatus,
+    ModelTooSlow,
+    ModelUnavailable,
+    Prediction,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a batch is worked on with."""
+
+    store: JobStore
+    model: ImageClassifier
+    status: ModelStatus
+    patience: Patience
+
+
+class Batch:
+    def __init__(self, claims: Sequence[Claim], means: Means) -> None:
+        self._store, self._model, self._status, self._patience = means.store, means.model, means.status, means.patience
+        self.unfinished = {claim.job_id: claim for claim in claims}
+        # What was lost once goes alone: should it lose the model again, it takes nobody with it.
+        self._suspects = {claim.job_id for claim in claims if claim.attempt > 1}
+        together = [claim for claim in claims if claim.attempt == 1]
+        self._groups = deque([together] if together else [])
+        self._groups.extend([claim] for claim in claims if claim.attempt > 1)
+
+    async def work(self) -> None:
+        """Bring each job to an end. Returns early, with some `unfinished`, when the worker is to stop."""
+        while self._groups and not self._patience.is_over:
+            group = self._groups.popleft()
+            started = time.perf_counter()
+            try:
+                predictions = await self._model.classify([claim.image for claim in group])
+            except (ImageRejected, ModelTooSlow) as error:
+                await self._isolate(group, error)
+            except ModelError as error:
+                await self._outlast(group, error)
+            else:
+                await self._finish(group, predictions, predict_ms=(time.perf_counter() - started) * 1000)
+
+    async def give_back(self) -> None:
+        """Return what is not done to the queue, at no cost to it. Where Redis is away, its lease runs out instead."""
+        for claim in tuple(self.unfinished.values()):
+            try:
+                await self._return(claim, False, "the worker stops")
+            except StoreUnavailable as error:
+                hop_log.get().warning("× job", job=claim.job_id, attempt=claim.attempt, error=str(error))
+
+    async def _finish(self, group: Sequence[Claim], predictions: Sequence[Prediction], predict_ms: float) -> None:
+        for claim, prediction in zip(group, predictions, strict=True):
+            recorded = await self._patience.until_stored(self._store.finish, claim, prediction.as_answer())
+            del self.unfinished[claim.job_id]
+            hop_log.get().info(
+                "← job" if recorded else "× late",
+                job=claim.job_id,
+                model=prediction.model,
+                label=prediction.label,
+                waited_ms=claim.waited_ms,
+                predict_ms=round(predict_ms, 1),
+                batch=len(group),
+                attempt=claim.attempt,
+            )
+
+    async def _isolate(self, group: Sequence[Claim], error: ModelError) -> None:
+        """Some image of the group is to blame: find out which; and where that is known, let it bear it."""
+        if len(group) > 1:
+            self._separately(group)
+            return
+        [claim] = group
+        if isinstance(error, ModelTooSlow):
+            await self._patience.until_stored(self._return, claim, True, str(error))
+            return
+        await self._patience.until_stored(self._store.fail, claim, str(error))
+        del self.unfinished[claim.job_id]
+        hop_log.get().warning("× job", job=claim.job_id, attempt=claim.attempt, error=str(error))
+
+    async def _outlast(self, group: Sequence[Claim], error: ModelError) -> None:
+        """The model is away, or has too much to do: wait until it is back, then go on where it was lost."""
+        hop_log.get().warning("↻ model", model=error.model, jobs=len(group), error=str(error))
+        lost = isinstance(error, ModelUnavailable)
+        if lost and len(group) == 1 and group[0].job_id in self._suspects:
+            await self._patience.until_stored(self._return, group[0], True, str(error))
+        elif lost:
+            self._suspects.update(claim.job_id for claim in group)
+            self._separately(group)
+        else:
+            self._groups.appendleft(list(group))
+        await self._patience.until_true(self._status.is_available)
+
+    def _separately(self, claims: Iterable[Claim]) -> None:
+        self._groups.extendleft([claim] for claim in reversed(list(claims)))
+
+    async def _return(self, claim: Claim, counts: bool, reason: str) -> None:
+        await self._store.give_back(claim, counts=counts)
+        del self.unfinished[claim.job_id]
+        hop_log.get().info("↻ job", job=claim.job_id, attempt=claim.attempt, counts=counts, reason=reason)

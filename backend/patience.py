@@ -1,0 +1,86 @@
+"""Trying again: after longer and longer pauses, each of random length, so that workers don't all come back at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_not_result,
+    wait_random_exponential,
+)
+
+import hop_log
+from job_store import StoreUnavailable
+
+T = TypeVar("T")
+
+PAUSES: Final = wait_random_exponential(multiplier=0.1, max=2)
+"""Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): 0 to 0.2 s, 0 to 0.4 s, … 0 to 2 s."""
+
+
+class Patience:
+    """A worker's patience with Redis and the model ends when the worker is to stop."""
+
+    def __init__(self, stopping: asyncio.Event) -> None:
+        self._stopping = stopping
+
+    @property
+    def is_over(self) -> bool:
+        return self._stopping.is_set()
+
+    async def until_stored(self, call: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Call the job store until it answers, however long that takes: what is in hand must not be lost."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(StoreUnavailable), wait=PAUSES, before_sleep=_log, reraise=True
+        )
+        return await retrying(call, *args)
+
+    async def while_running(self, call: Callable[..., Awaitable[T]], *args: Any) -> T | None:
+        """Call the job store until it answers, or return None when the worker is to stop first."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(StoreUnavailable),
+            wait=PAUSES,
+            stop=self._is_over,
+            sleep=self.pause,
+            before_sleep=_log,
+            retry_error_callback=lambda _: None,
+        )
+        return await retrying(call, *args)
+
+    async def until_true(self, ask: Callable[[], Awaitable[bool]]) -> None:
+        """Pause, and ask, until the answer is yes or the worker is to stop."""
+        await self.pause(PAUSES.multiplier)
+        retrying = AsyncRetrying(
+            retry=retry_if_not_result(bool),
+            wait=PAUSES,
+            stop=self._is_over,
+            sleep=self.pause,
+            retry_error_callback=lambda _: None,
+        )
+        await retrying(ask)
+
+    async def pause(self, seconds: float) -> None:
+        await self.unless_stopped(asyncio.sleep(seconds))
+
+    async def unless_stopped(self, waiting: Awaitable[None]) -> None:
+        """Wait, but no longer than until the worker is to stop. What `waiting` raises is raised here."""
+        tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(self._stopping.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(outcomes[0], Exception):
+            raise outcomes[0]
+
+    def _is_over(self, _: RetryCallState) -> bool:
+        return self.is_over
+
+
+def _log(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    hop_log.get().warning("↻ store", attempt=state.attempt_number, error=str(error))

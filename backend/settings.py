@@ -1,0 +1,23 @@
+"""The worker's settings, from the environment."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from service_settings import Seconds, ServiceSettings
+
+
+class Settings(ServiceSettings):
+    batch_size: int = Field(8, ge=1)
+    """Images in one Predict, at most."""
+    batches_in_flight: int = Field(2, ge=1)
+    """Batches worked on at once: while one is being answered, the next is already at the model."""
+    predict_deadline: Seconds = timedelta(seconds=60)
+    """For one Predict of a whole batch."""
+    lease: Seconds = timedelta(seconds=15)
+    """How long a worker may be silent about a job before another takes it."""
+    max_attempts: int = Field(3, ge=1)
+    """Attempts that may end with no answer before a job is a dead letter."""
+    redis_timeout: Seconds = timedelta(seconds=5)
+    shutdown_grace: Seconds = timedelta(seconds=20)
+    """After SIGTERM, what is in hand may take this long; what is not done then is given back."""

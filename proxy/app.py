@@ -1,0 +1,29 @@
+"""The HTTP front."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from proxy import endpoints, problems
+from proxy.request_id import RequestId
+from proxy.settings import Settings
+from proxy.state import opened
+
+
+def create_app(settings: Settings) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings) as app.state.opened:
+            yield
+
+    app = FastAPI(
+        title="Answer now, refine later",
+        summary="A fast model answers in the response, an accurate one under the job id.",
+        version="0.1.0",
+        lifespan=lifespan,
+    )
+    app.include_router(endpoints.router)
+    problems.register(app)
+    app.add_middleware(RequestId)
+    return app

@@ -1,0 +1,127 @@
+"""The endpoints of the seed, frozen: bodies are compact JSON with these keys in this order."""
+
+import asyncio
+import time
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic_core import to_json
+
+import hop_log
+from proxy.refinement import Accepted
+from proxy.state import State
+from proxy.uploaded_image import read_image
+
+router = APIRouter()
+
+METADATA: Final = to_json(
+    {
+        "data_type": "str",
+        "data_structure": "(1,1)",
+        "data_sample": "base64 encoded image file",
+        "prediction_type": "float32",
+        "prediction_structure": "(1,1001)",
+        "prediction_sample": "[0.07093159, 0.01558308, 0.01348537, ...]",
+    }
+)
+
+IMAGE_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image_data"],
+                    "properties": {"image_data": {"type": "string", "description": "A JPEG or PNG in base64."}},
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {"image": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    }
+}
+
+
+def opened_state(request: Request) -> State:
+    state: State = request.app.state.opened
+    return state
+
+
+Opened = Annotated[State, Depends(opened_state)]
+
+
+@router.get("/health")
+async def health() -> Response:
+    """Whether this process answers."""
+    return _json({"health": "ok"})
+
+
+@router.get("/health/all")
+async def health_all(opened: Opened) -> Response:
+    """Whether each model is AVAILABLE (`ok`) or not (`ng`)."""
+    available = await asyncio.gather(*(model.is_available() for model in opened.models))
+    names = (model.model for model in opened.models)
+    return _json({name: "ok" if is_up else "ng" for name, is_up in zip(names, available, strict=True)})
+
+
+@router.get("/metadata")
+async def metadata() -> Response:
+    """What goes in and what the models make of it."""
+    return Response(METADATA, media_type="application/json")
+
+
+@router.get("/predict/test")
+async def predict_test(opened: Opened) -> Response:
+    """Predict the test image."""
+    return await answer_now(opened, opened.test_image)
+
+
+@router.post("/predict", openapi_extra=IMAGE_BODY)
+async def predict(request: Request, opened: Opened) -> Response:
+    """Answer now with the fast model, and queue the image for the accurate one."""
+    return await answer_now(opened, await read_image(request, opened.limits))
+
+
+@router.get("/job/{job_id}")
+async def job(job_id: str, opened: Opened) -> Response:
+    """The accurate model's answer: empty while there is none, null for a job that is not known, or no longer."""
+    found = await opened.store.find(job_id)
+    if found is None:
+        return _json({job_id: {"prediction": None}})
+    return _json({job_id: {"prediction": found.output["label"] if found.output else ""}})
+
+
+async def answer_now(opened: State, image: bytes) -> Response:
+    """Steps 2 to 4 of an image's path. The fast model goes first: what it can't read never reaches the queue."""
+    model = opened.fast_model.model
+    started = time.perf_counter()
+    [provisional] = await opened.fast_model.classify([image])
+    classified = time.perf_counter()
+    refinement = await opened.refinement.submit(image, provisional)
+    predict_ms, queue_ms = (classified - started) * 1000, (time.perf_counter() - classified) * 1000
+
+    headers = {"Server-Timing": f"{model};dur={predict_ms:.1f}, queue;dur={queue_ms:.1f}"}
+    if isinstance(refinement, Accepted):
+        job_id = refinement.job_id
+        headers["Link"] = f'</job/{job_id}>; rel="monitor"'
+    else:
+        job_id = None
+        headers["Refinement"] = f"shed; reason={refinement.reason}"
+    timing = {"predict_ms": round(predict_ms, 1), "queue_ms": round(queue_ms, 1)}
+    log = hop_log.get()
+    if job_id is not None:
+        log.info("→ job", job=job_id, model=model, label=provisional.label, **timing)
+    else:
+        log.warning("× job", reason=headers["Refinement"], model=model, label=provisional.label, **timing)
+    return _json({"job_id": job_id, model: provisional.label}, headers)
+
+
+def _json(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    return Response(to_json(body), headers=headers, media_type="application/json")

@@ -1,0 +1,38 @@
+"""What can be wrong with a request, before any model has seen it.
+
+BadRequest
+├── NotJson             the body is neither JSON nor declared an image
+├── NotBase64           `image_data` is not base64
+├── FieldMissing        there is no `image_data` (JSON) or `image` (form), or it is of another type, or empty
+├── TooLarge            more bytes, or more pixels, than this service takes
+├── UnsupportedImage    not a JPEG and not a PNG
+└── Undecodable         a JPEG or PNG that is broken
+"""
+
+
+class BadRequest(Exception):
+    """Its text tells the client what to do."""
+
+
+class NotJson(BadRequest):
+    pass
+
+
+class NotBase64(BadRequest):
+    pass
+
+
+class FieldMissing(BadRequest):
+    pass
+
+
+class TooLarge(BadRequest):
+    pass
+
+
+class UnsupportedImage(BadRequest):
+    pass
+
+
+class Undecodable(BadRequest):
+    pass

@@ -1,0 +1,51 @@
+"""Hands an image to the slow half, or finds that it can't be taken just now."""
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+import hop_log
+from job_store import JobStore, QueueFull, StoreUnavailable
+from tf_serving_client import Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """The fast answer is all there is. `reason` is `queue-full` or `queue-unavailable`."""
+
+    reason: str
+
+
+class Refinement:
+    """The fast answer never waits for the slow half.
+
+    A Redis that hangs would make each request wait for its time-out. So after one that did, the queue is left alone for
+    `rest`, and one request at a time then tries whether it is back.
+    """
+
+    def __init__(self, store: JobStore, rest: timedelta) -> None:
+        self._store = store
+        self._rest_s = rest.total_seconds()
+        self._resting_until = 0.0
+
+    async def submit(self, image: bytes, provisional: Prediction) -> Accepted | Shed:
+        now = time.monotonic()
+        if now < self._resting_until:
+            return Shed("queue-unavailable")
+        if self._resting_until:
+            self._resting_until = now + self._rest_s
+        try:
+            job_id = await self._store.submit(image, provisional.as_answer())
+        except QueueFull:
+            return Shed("queue-full")
+        except StoreUnavailable as error:
+            self._resting_until = time.monotonic() + self._rest_s
+            hop_log.get().warning("× queue", error=str(error), rest_s=self._rest_s)
+            return Shed("queue-unavailable")
+        self._resting_until = 0.0
+        return Accepted(job_id)

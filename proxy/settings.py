@@ -1,0 +1,34 @@
+"""The proxy's settings, from the environment."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field
+
+from service_settings import ROOT, Seconds, ServiceSettings
+
+
+class Settings(ServiceSettings):
+    host: str = "0.0.0.0"  # noqa: S104 (a container's only way in; `make run` sets 127.0.0.1)
+    port: int = Field(8000, ge=0, le=65535)
+    workers: int = Field(1, ge=1)
+    """Processes that share the port."""
+
+    fast_model: str = "mobilenet_v2"
+    """The name it is served under, and the key of its answer."""
+    fast_model_address: str = "localhost:8500"
+    fast_model_deadline: Seconds = timedelta(seconds=5)
+    """After this the client gets a 504."""
+    health_deadline: Seconds = timedelta(seconds=1)
+    """A model that does not say how it is within this is `ng`."""
+    test_image: Path = ROOT / "data" / "cat.jpg"
+
+    max_image_bytes: int = Field(20 * 1024 * 1024, gt=0)
+    """Of one encoded image."""
+    max_image_pixels: int = Field(50_000_000, gt=0)
+    """Width times height."""
+
+    redis_timeout: Seconds = timedelta(milliseconds=250)
+    """The fast answer waits this long for the queue and no longer."""
+    redis_rest: Seconds = timedelta(seconds=1)
+    """After the queue did not answer, it is left alone for this long: fast answers go out without a job."""

@@ -1,0 +1,71 @@
+"""What the proxy holds from start to stop. Nothing opens before that, and nothing is left open after."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import hop_log
+from job_store import JobStore, Policy, connect
+from proxy.refinement import Refinement
+from proxy.settings import Settings
+from proxy.uploaded_image import Limits
+from tf_serving_client import ContractBroken, ImageClassifier, ModelError, ModelStatus, open_channel, read_labels
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    fast_model: ImageClassifier
+    models: tuple[ModelStatus, ...]
+    store: JobStore
+    refinement: Refinement
+    limits: Limits
+    test_image: bytes
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[State]:
+    labels = read_labels(settings.labels)
+    async with AsyncExitStack() as stack:
+        fast = await stack.enter_async_context(open_channel(settings.fast_model_address))
+        accurate = await stack.enter_async_context(open_channel(settings.accurate_model_address))
+        redis = connect(settings.redis_url, name="proxy", timeout=settings.redis_timeout)
+        await stack.enter_async_context(redis)
+        policy = Policy(
+            max_backlog=settings.max_queue_length, job_ttl=settings.job_ttl, pending_ttl=settings.pending_ttl
+        )
+        store = JobStore(redis, policy)
+        models = (
+            ModelStatus(fast, settings.fast_model, settings.health_deadline),
+            ModelStatus(accurate, settings.accurate_model, settings.health_deadline),
+        )
+        introductions = asyncio.gather(*(introduce(model) for model in models))
+        yield State(
+            fast_model=ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
+            models=models,
+            store=store,
+            refinement=Refinement(store, settings.redis_rest),
+            limits=Limits(settings.max_image_bytes, settings.max_image_pixels),
+            test_image=settings.test_image.read_bytes(),
+        )
+        introductions.cancel()
+        with suppress(asyncio.CancelledError):
+            await introductions
+
+
+async def introduce(model: ModelStatus) -> None:
+    """Log once what serves a model, as soon as it can be asked; and where its labels mean nothing, say so."""
+    log = hop_log.get()
+    while True:
+        try:
+            found = await model.describe()
+        except ContractBroken as error:
+            log.error("× model", model=model.model, error=str(error))
+            return
+        except ModelError:
+            await asyncio.sleep(1)
+        else:
+            break
+    log.info("→ model", model=found.model, version=found.version)
+    if found.untrained:
+        log.warning("× model", model=found.model, error="UNTRAINED weights: its labels mean nothing")

@@ -1,0 +1,57 @@
+"""What the proxy and the worker are both told by the environment, so that it is spelled and meant the same."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+
+def _seconds(value: object) -> object:
+    try:
+        return timedelta(seconds=float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return value
+
+
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+"""A span of time, written as a number of seconds (`0.25`) or in ISO 8601 (`PT15M`)."""
+
+
+class ServiceSettings(BaseSettings):
+    """Each field is the environment variable of its name in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["logfmt", "json"] = "logfmt"
+
+    accurate_model: str = "inception_v3"
+    """The name it is served under."""
+    accurate_model_address: str = "localhost:8510"
+    """`host:port` of its gRPC API; a name of several addresses shares the calls among them."""
+    labels: Path = ROOT / "data" / "imagenet_labels.json"
+    """A JSON array of names, one for each score of both models."""
+
+    redis_url: str = "redis://localhost:6379/0"
+    job_ttl: Seconds = timedelta(days=1)
+    """How long an answer can be fetched after its job ended."""
+    pending_ttl: Seconds = timedelta(days=7)
+    """How long a job may wait for a worker."""
+    max_queue_length: int = Field(10_000, gt=0)
+    """Jobs that may wait or be worked on at once."""
+
+    @classmethod
+    def from_environment(cls, process: str) -> Self:
+        """Read the environment, or end the process with a line for each variable that makes no sense."""
+        try:
+            return cls()
+        except ValidationError as error:
+            faults = (
+                f"{process}: {'.'.join(map(str, e['loc'])).upper()}={e['input']}: {e['msg']}" for e in error.errors()
+            )
+            sys.exit("\n".join(faults))
