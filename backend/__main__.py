@@ -14,7 +14,7 @@ from backend.patience import Patience
 from backend.settings import Settings
 from backend.worker import Worker
 from job_store import BacklogBell, JobStore, Policy, connect
-from tf_serving_client import ImageClassifier, ModelStatus, open_channel, read_labels
+from tf_serving_client import ImageClassifier, ModelStatus, introduced, open_channel, read_labels
 
 
 async def work(settings: Settings) -> None:
@@ -52,6 +52,7 @@ async def work(settings: Settings) -> None:
             lanes=settings.batches_in_flight,
         )
         hop_log.get().info("→ worker", model=settings.accurate_model, batch=settings.batch_size)
+        await stack.enter_async_context(introduced(status))
         await worker.run(stopping, settings.shutdown_grace)
 
 

@@ -1,16 +1,14 @@
 """What the proxy holds from start to stop. Nothing opens before that, and nothing is left open after."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import hop_log
 from job_store import JobStore, Policy, connect
 from proxy.refinement import Refinement
 from proxy.settings import Settings
 from proxy.uploaded_image import Limits
-from tf_serving_client import ContractBroken, ImageClassifier, ModelError, ModelStatus, open_channel, read_labels
+from tf_serving_client import ImageClassifier, ModelStatus, introduced, open_channel, read_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
             ModelStatus(fast, settings.fast_model, settings.health_deadline),
             ModelStatus(accurate, settings.accurate_model, settings.health_deadline),
         )
-        introductions = asyncio.gather(*(introduce(model) for model in models))
+        await stack.enter_async_context(introduced(*models))
         yield State(
             fast_model=ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
             models=models,
@@ -48,24 +46,3 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
             limits=Limits(settings.max_image_bytes, settings.max_image_pixels),
             test_image=settings.test_image.read_bytes(),
         )
-        introductions.cancel()
-        with suppress(asyncio.CancelledError):
-            await introductions
-
-
-async def introduce(model: ModelStatus) -> None:
-    """Log once what serves a model, as soon as it can be asked; and where its labels mean nothing, say so."""
-    log = hop_log.get()
-    while True:
-        try:
-            found = await model.describe()
-        except ContractBroken as error:
-            log.error("× model", model=model.model, error=str(error))
-            return
-        except ModelError:
-            await asyncio.sleep(1)
-        else:
-            break
-    log.info("→ model", model=found.model, version=found.version)
-    if found.untrained:
-        log.warning("× model", model=found.model, error="UNTRAINED weights: its labels mean nothing")

@@ -51,7 +51,5 @@ class ServiceSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            faults = (
-                f"{process}: {'.'.join(map(str, e['loc'])).upper()}={e['input']}: {e['msg']}" for e in error.errors()
-            )
-            sys.exit("\n".join(faults))
+            faults = (f"{'.'.join(map(str, e['loc'])).upper()}={e['input']}: {e['msg']}" for e in error.errors())
+            sys.exit("\n".join(f"{process}: {fault}" for fault in faults))

@@ -10,6 +10,7 @@ from tf_serving_client.errors import (
     ModelUnavailable,
 )
 from tf_serving_client.image_classifier import ImageClassifier
+from tf_serving_client.introduction import introduced
 from tf_serving_client.labels import BadLabels, read_labels
 from tf_serving_client.model_status import ModelDescription, ModelStatus
 from tf_serving_client.prediction import Prediction
@@ -26,6 +27,7 @@ __all__ = [
     "ModelTooSlow",
     "ModelUnavailable",
     "Prediction",
+    "introduced",
     "open_channel",
     "read_labels",
 ]
