@@ -3,12 +3,12 @@
 import errno
 import os
 import signal
-import subprocess
 import sys
 from types import FrameType
 from typing import NoReturn
 
 from deploy.local import redis_server
+from deploy.local.models import export_models
 from deploy.local.ports import is_free
 from deploy.local.services import Addresses, services, supervisord_config
 from deploy.local.settings import LocalSettings
@@ -16,17 +16,6 @@ from deploy.local.settings import LocalSettings
 
 def say(text: str) -> None:
     print(f"make run: {text}", flush=True)
-
-
-def export_models(settings: LocalSettings) -> None:
-    """Export what is not exported yet. Each export shows its own progress."""
-    for name in (settings.fast_model, settings.accurate_model):
-        command = [sys.executable, "-m", f"imagenet_{name}.export", "--models-dir", str(settings.models_dir)]
-        if settings.allow_untrained:
-            command.append("--allow-untrained")
-        exported = subprocess.run(command, check=False)
-        if exported.returncode:
-            sys.exit(exported.returncode)
 
 
 def start(settings: LocalSettings) -> NoReturn:
