@@ -1,0 +1,62 @@
+"""A graph without variables, as the one file of a SavedModel.
+
+The file is put together here, not by `tf.saved_model.save`: that wraps the graph in functions whose output is always
+called `StatefulPartitionedCall`, while the output's name has something to say (imagenet_export/signature.py). The flat
+graph is also what TensorFlow Serving's session optimises best.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from imagenet_export.signature import CLASSES, IMAGE_BYTES, SCORES, SIGNATURE
+
+_SCHEMA_VERSION = 1  # tensorflow.saved_model.SAVED_MODEL_SCHEMA_VERSION
+_FILE = "saved_model.pb"
+
+
+def freeze(serve: Any, scores_node: str) -> SavedModel:
+    """The signature `serving_default` of a `tf.function` string [N] → {"scores": float32 [N, 1001]}.
+
+    Variables become constants. The output's tensor is `<scores_node>:0`, the input's `image_bytes:0`.
+    """
+    frozen = convert_variables_to_constants_v2(serve.get_concrete_function(), lower_control_flow=False)
+    graph = tf.Graph()
+    with graph.as_default():
+        image_bytes = tf.compat.v1.placeholder(tf.string, [None], name=IMAGE_BYTES)
+        (scores,) = tf.graph_util.import_graph_def(
+            frozen.graph.as_graph_def(),
+            input_map={frozen.inputs[0].name: image_bytes},
+            return_elements=[frozen.outputs[0].name],
+            name="network",
+        )
+        scores = tf.identity(tf.ensure_shape(scores, [None, CLASSES]), name=scores_node)
+        return _saved_model(graph, image_bytes, scores)
+
+
+def write(model: SavedModel, version: Path) -> None:
+    (version / _FILE).write_bytes(model.SerializeToString(deterministic=True))
+
+
+def read(version: Path) -> SavedModel:
+    model = SavedModel()
+    model.ParseFromString((version / _FILE).read_bytes())
+    return model
+
+
+def _saved_model(graph: tf.Graph, image_bytes: tf.Tensor, scores: tf.Tensor) -> SavedModel:
+    model = SavedModel(saved_model_schema_version=_SCHEMA_VERSION)
+    # Attributes at their defaults are left out, so that releases which don't know them yet can load the graph.
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph=graph, strip_default_attrs=True)
+    meta_graph.meta_info_def.tags.append(tf.saved_model.SERVING)
+    signature = meta_graph.signature_def[SIGNATURE]
+    signature.method_name = tf.saved_model.PREDICT_METHOD_NAME
+    for tensor, info in ((image_bytes, signature.inputs[IMAGE_BYTES]), (scores, signature.outputs[SCORES])):
+        info.name = tensor.name
+        info.dtype = tensor.dtype.as_datatype_enum
+        info.tensor_shape.CopyFrom(tensor.shape.as_proto())
+    model.meta_graphs.append(meta_graph)
+    return model

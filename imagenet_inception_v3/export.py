@@ -1,0 +1,16 @@
+"""Export InceptionV3, the model that answers well: `python -m imagenet_inception_v3.export --models-dir DIR`."""
+
+import sys
+
+from imagenet_export.architecture import Architecture
+from imagenet_export.command import main
+
+INCEPTION_V3 = Architecture(
+    name="inception_v3",
+    constructor="InceptionV3",
+    input_size=299,
+    keras_weights_file="inception_v3_weights_tf_dim_ordering_tf_kernels.h5",
+)
+
+if __name__ == "__main__":
+    sys.exit(main(INCEPTION_V3))
