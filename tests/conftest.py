@@ -1,13 +1,17 @@
-"""What every test may ask for: a real Redis, emptied before and inspected after."""
+"""What every test may ask for: a real Redis, emptied before and inspected after; the models; the whole path, running."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from tests.support import models
+from tests.support.processes import ROOT
 from tests.support.redis import RedisServer
+from tests.support.stack import Stack
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -20,12 +24,11 @@ async def redis_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 
 @pytest_asyncio.fixture
 async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
-    """An empty Redis. A test that leaves a key without a time to live fails: every key has one ."""
+    """An empty Redis. A test that leaves a key without a time to live fails: every key has one."""
     async with redis_server.client() as client:
         await client.flushall()
         yield client
-        immortal = [key async for key in client.scan_iter() if await client.ttl(key) == -1]
-        assert immortal == [], "keys without a time to live"
+        await assert_all_keys_expire(client)
 
 
 @pytest.fixture
@@ -34,3 +37,37 @@ def own_redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    return models.export_both()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> AsyncIterator[Stack]:
+    """The whole path, running. A test that ends one of its processes starts it again."""
+    stack = Stack(tmp_path_factory.mktemp("stack"), models_dir)
+    try:
+        await stack.start()
+        yield stack
+        async with stack.redis.client() as client:
+            await assert_all_keys_expire(client)
+    finally:
+        stack.stop()
+
+
+@pytest_asyncio.fixture
+async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    async with stack.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def cat() -> bytes:
+    return (ROOT / "data" / "cat.jpg").read_bytes()
+
+
+async def assert_all_keys_expire(client: Redis) -> None:
+    immortal = [key async for key in client.scan_iter() if await client.ttl(key) == -1]
+    assert immortal == [], "keys without a time to live"

@@ -1,0 +1,55 @@
+"""A worker under the test's hand, on the running Redis and models."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from job_store import Job, JobStatus, JobStore, Policy
+from tests.support.stack import Process, Stack
+from tests.support.waiting import wait_until
+
+
+@pytest_asyncio.fixture
+async def store(stack: Stack) -> AsyncIterator[JobStore]:
+    """The running stack's job store, seen from a client of the test's own."""
+    async with stack.redis.client() as client:
+        store = JobStore(client, Policy(lease=timedelta(seconds=2)))
+        await wait_until(lambda: _is_empty(store))
+        yield store
+
+
+async def _is_empty(store: JobStore) -> bool:
+    return await store.backlog_length() == 0
+
+
+@pytest.fixture
+def short_lease(stack: Stack) -> Iterator[Process]:
+    """The stack's worker, started anew with a lease of two seconds, so that a lost one is missed soon."""
+    own = stack.backend
+    own.stop()
+    stack.backend = replace(own, environment={**own.environment, "LEASE": "2", "BATCH_SIZE": "4"}, running=None)
+    stack.backend.start()
+    yield stack.backend
+    stack.backend.stop()
+    stack.backend = own
+    own.start()
+
+
+@pytest.fixture
+def ended(store: JobStore) -> Callable[[str], Awaitable[Job]]:
+    async def ended(job_id: str) -> Job:
+        async def final() -> Job | None:
+            job = await store.find(job_id)
+            assert job, "the job is gone"
+            return job if job.status.is_final else None
+
+        job = await wait_until(final, within=90)
+        assert job.status in (JobStatus.SUCCEEDED, JobStatus.FAILED)
+        return job
+
+    return ended
+
+

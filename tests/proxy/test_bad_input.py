@@ -1,0 +1,118 @@
+"""Every row of the bad-input table: a clear answer, never a 500, and the service goes on."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from tests.support.images import encoded, png_bomb
+
+JSON = {"content-type": "application/json"}
+RAW = {"content-type": "image/jpeg"}
+
+
+def posted(image: bytes) -> bytes:
+    return json.dumps({"image_data": base64.b64encode(image).decode()}).encode()
+
+
+@dataclass(frozen=True)
+class Row:
+    says: str
+    status: int
+    problem: str
+    body: bytes
+    headers: dict[str, str] = field(default_factory=lambda: JSON)
+
+
+GIF = encoded(form="GIF")
+JPEG = encoded()
+PNG = encoded(form="PNG")
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
+
+TABLE = [
+    Row("an empty body", 400, "not-json", b""),
+    Row("an empty body that says it is an image", 422, "no-image", b"", RAW),
+    Row("not JSON", 400, "not-json", b"image_data=hello"),
+    Row("not JSON, as a browser's form", 400, "not-json", b"a=b", {"content-type": "application/x-www-form-urlencoded"}),
+    Row("cut-off JSON", 400, "not-json", b'{"image_data": "aGVsbG8'),
+    Row("JSON in UTF-16", 400, "not-json", '{"image_data": "aGVs"}'.encode("utf-16")),
+    Row("bytes that are no text", 400, "not-json", bytes(range(256))),
+    Row("a JPEG without its content type", 400, "not-json", JPEG),
+    Row("deep nesting", 400, "not-json", b"[" * 100_000),
+    Row("deep nesting inside image_data", 400, "not-json", b'{"image_data":' * 50_000),
+    Row("a JSON list", 422, "no-image", b"[]"),
+    Row("a JSON string", 422, "no-image", b'"aGVsbG8="'),
+    Row("JSON null", 422, "no-image", b"null"),
+    Row("an empty object", 422, "no-image", b"{}"),
+    Row("another field", 422, "no-image", b'{"image": "aGVsbG8="}'),
+    Row("image_data null", 422, "no-image", b'{"image_data": null}'),
+    Row("image_data a number", 422, "no-image", b'{"image_data": 5}'),
+    Row("image_data a list", 422, "no-image", b'{"image_data": ["aGVsbG8="]}'),
+    Row("image_data an object", 422, "no-image", b'{"image_data": {"b64": "aGVsbG8="}}'),
+    Row("image_data empty", 422, "no-image", b'{"image_data": ""}'),
+    Row("image_data only white space", 422, "no-image", b'{"image_data": "  \\n "}'),
+    Row("not base64", 400, "not-base64", b'{"image_data": "?not base64?"}'),
+    Row("base64 with its padding cut off", 400, "not-base64", b'{"image_data": "aGVsbG8"}'),
+    Row("base64 of one character", 400, "not-base64", b'{"image_data": "a==="}'),
+    Row("base64 with letters of no alphabet of its own", 400, "not-base64", '{"image_data": "ねこ"}'.encode()),
+    Row("half a surrogate pair", 400, "not-json", b'{"image_data": "\\ud800"}'),
+    Row("a data: URL that is not base64", 400, "not-base64", b'{"image_data": "data:image/svg+xml,<svg/>"}'),
+    Row("text as an image", 415, "unsupported-image", posted(b"this is a text and not a picture")),
+    Row("one zero byte", 415, "unsupported-image", posted(b"\0")),
+    Row("a thousand zero bytes", 415, "unsupported-image", posted(b"\0" * 1000)),
+    Row("a GIF", 415, "unsupported-image", posted(GIF)),
+    Row("a raw GIF", 415, "unsupported-image", GIF, {"content-type": "image/gif"}),
+    Row("an SVG", 415, "unsupported-image", SVG, {"content-type": "image/svg+xml"}),
+    Row("a BMP", 415, "unsupported-image", posted(encoded(form="BMP"))),
+    Row("a WebP", 415, "unsupported-image", posted(encoded(form="WEBP"))),
+    Row("a TIFF", 415, "unsupported-image", posted(encoded(form="TIFF"))),
+    Row("a JPEG's first three bytes", 422, "undecodable", posted(JPEG[:3])),
+    Row("a JPEG cut off in its header", 422, "undecodable", posted(JPEG[:30])),
+    Row("a JPEG cut off in its pixels", 422, "undecodable", posted(JPEG[: len(JPEG) * 2 // 3])),
+    Row("a JPEG of one endless run of markers", 422, "undecodable", posted(b"\xff\xd8" + b"\xff\xe0\0\2" * 5_000)),
+    Row("a JPEG with its pixels overwritten", 422, "undecodable", posted(JPEG[:300] + b"\xff" * 300)),
+    Row("a PNG's signature alone", 422, "undecodable", posted(PNG[:8])),
+    Row("a PNG cut off in its pixels", 422, "undecodable", posted(PNG[:-60])),
+    Row("a PNG of no pixels", 422, "undecodable", posted(png_bomb(0, 10))),
+    Row("a PNG bomb of 30,000x30,000", 413, "too-large", posted(png_bomb(30_000, 30_000))),
+    Row("a PNG bomb of 2^31 pixels a side", 413, "too-large", posted(png_bomb(2**31 - 1, 2**31 - 1))),
+    Row("a body of 100 MB", 413, "too-large", b"x" * 100_000_000),
+    Row("an image of 25 MB", 413, "too-large", JPEG + bytes(25_000_000), RAW),
+    Row("a form without the field", 422, "no-image", b"--b--\r\n", {"content-type": "multipart/form-data; boundary=b"}),
+    Row("a form without a boundary", 422, "no-image", b"hello", {"content-type": "multipart/form-data"}),
+    Row("a form that is none", 422, "no-image", b"hello", {"content-type": "multipart/form-data; boundary=b"}),
+    Row(
+        "a form whose field is no file",
+        422,
+        "no-image",
+        b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\nhello\r\n--b--\r\n',
+        {"content-type": "multipart/form-data; boundary=b"},
+    ),
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.says)
+async def test_bad_input_gets_the_answer_of_its_row_and_the_service_goes_on(
+    row: Row, client: httpx.AsyncClient
+) -> None:
+    response = await client.post("/predict", content=row.body, headers=row.headers)
+    assert response.status_code == row.status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert list(problem) == ["type", "title", "status", "detail", "instance", "trace_id"]
+    assert problem["type"].endswith(f":{row.problem}")
+    assert problem["status"] == row.status
+    assert problem["trace_id"] == response.headers["x-request-id"]
+    assert (await client.get("/predict/test")).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/predict", 405)])
+async def test_a_path_that_is_none_gets_problem_details_too(
+    method: str, path: str, status: int, client: httpx.AsyncClient
+) -> None:
+    response = await client.request(method, path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == status

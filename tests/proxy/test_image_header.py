@@ -1,0 +1,70 @@
+"""The size of an image without decoding it."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from proxy.errors import BadRequest
+from proxy.image_header import read_header
+from tests.support.images import encoded
+
+
+@given(
+    st.tuples(st.integers(1, 300), st.integers(1, 300)),
+    st.sampled_from(["JPEG", "PNG"]),
+    st.booleans(),
+    st.binary(max_size=200),
+)
+def test_the_header_has_the_size_that_pillow_decodes(
+    size: tuple[int, int], form: str, progressive: bool, comment: bytes
+) -> None:
+    options = {"progressive": progressive, "comment": comment} if form == "JPEG" else {}
+    header = read_header(encoded(size=size, form=form, **options))
+    assert (header.width, header.height) == size
+    assert header.media_type == f"image/{form.lower()}"
+
+
+def test_a_preview_inside_the_metadata_is_not_taken_for_the_image() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "description " * 100
+    out = io.BytesIO()
+    preview = encoded(size=(16, 12))
+    Image.new("RGB", (640, 480)).save(out, "JPEG", exif=exif, comment=preview, icc_profile=b"\xff\xc0" * 5000)
+    header = read_header(out.getvalue())
+    assert (header.width, header.height) == (640, 480)
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xc0"]))
+def test_any_bytes_have_a_header_or_are_refused(data: bytes, start: bytes) -> None:
+    try:
+        header = read_header(start + data)
+    except BadRequest:
+        return
+    assert header.pixels > 0
+
+
+@given(st.data())
+def test_a_damaged_image_has_a_header_or_is_refused(data: st.DataObject) -> None:
+    image = bytearray(encoded(form=data.draw(st.sampled_from(["JPEG", "PNG"]))))
+    for _ in range(data.draw(st.integers(1, 8))):
+        image[data.draw(st.integers(0, len(image) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read_header(bytes(image[: data.draw(st.integers(0, len(image)))]))
+    except BadRequest as error:
+        assert str(error)
+
+
+def test_a_picture_of_several_pictures_has_the_size_of_the_first() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(out, "MPO", save_all=True, append_images=[Image.new("RGB", (10, 10))])
+    assert read_header(out.getvalue()).pixels == 1200
+
+
+@pytest.mark.parametrize("padding", [1, 2, 7, 300])
+def test_fill_bytes_between_segments_are_passed_over(padding: int) -> None:
+    image = encoded(size=(21, 9))
+    filled = image[:2] + b"\xff" * padding + image[2:]
+    assert read_header(filled).width == 21

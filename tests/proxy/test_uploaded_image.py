@@ -1,0 +1,82 @@
+"""The three ways an image comes, and what base64 may look like."""
+
+import base64
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.errors import NotBase64
+from proxy.uploaded_image import decode_base64
+from tests.support.images import encoded
+
+
+@given(st.binary(), st.sampled_from(["", "data:image/jpeg;base64,", "DATA:image/png;name=a;base64,", "data:;base64,"]))
+def test_any_bytes_come_back_from_their_base64(data: bytes, prefix: str) -> None:
+    assert decode_base64(prefix + base64.b64encode(data).decode()) == data
+
+
+@given(st.binary(min_size=1), st.integers(1, 80))
+def test_line_breaks_and_blanks_in_base64_are_passed_over(data: bytes, width: int) -> None:
+    text = base64.b64encode(data).decode()
+    lines = [text[at : at + width] for at in range(0, len(text), width)]
+    assert decode_base64(" \r\n\t".join(lines) + "\n") == data
+
+
+@given(st.text())
+def test_any_text_is_decoded_or_refused_as_not_base64(text: str) -> None:
+    try:
+        data = decode_base64(text)
+    except NotBase64:
+        return
+    assert base64.b64encode(data).decode() == "".join(text.partition(",")[2].split() if "," in text else text.split())
+
+
+def bodies(image: bytes) -> list[dict[str, object]]:
+    text = base64.b64encode(image).decode()
+    lines = base64.encodebytes(image).decode()
+    return [
+        {"json": {"image_data": text}},
+        {"content": f'{{"image_data": "{text}"}}'},
+        {"content": f'{{"image_data": "{text}"}}', "headers": {"content-type": "application/x-www-form-urlencoded"}},
+        {"content": f'{{"image_data": "{text}"}}', "headers": {"content-type": "text/plain; charset=utf-8"}},
+        {"content": f'{{"image_data": "{lines}"\n}}', "headers": {"content-type": "application/json"}},
+        {"json": {"image_data": lines}},
+        {"json": {"image_data": "data:image/jpeg;base64," + text, "more": [1, 2]}},
+        {"content": image, "headers": {"content-type": "image/jpeg"}},
+        {"content": image, "headers": {"content-type": "IMAGE/PNG"}},
+        {"content": image, "headers": {"content-type": "application/octet-stream"}},
+        {"files": {"image": ("cat.jpg", image, "image/jpeg")}},
+        {"files": {"image": ("cat", image)}, "data": {"more": "text"}},
+    ]
+
+
+@pytest.mark.parametrize("way", range(12))
+async def test_an_image_may_come_in_any_of_these_ways(way: int, client: httpx.AsyncClient, cat: bytes) -> None:
+    plain = (await client.get("/predict/test")).json()["mobilenet_v2"]
+    response = await client.post("/predict", **bodies(cat)[way])
+    assert response.status_code == 200, response.text
+    assert response.json()["mobilenet_v2"] == plain
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(encoded("L"), id="grey JPEG"),
+        pytest.param(encoded("CMYK"), id="CMYK JPEG"),
+        pytest.param(encoded(progressive=True), id="progressive JPEG"),
+        pytest.param(encoded("L", form="PNG"), id="grey PNG"),
+        pytest.param(encoded("1", form="PNG"), id="one-bit PNG"),
+        pytest.param(encoded("P", form="PNG"), id="palette PNG"),
+        pytest.param(encoded("RGBA", form="PNG"), id="PNG with alpha"),
+        pytest.param(encoded("LA", form="PNG"), id="grey PNG with alpha"),
+        pytest.param(encoded("I;16", form="PNG"), id="16-bit PNG"),
+        pytest.param(encoded(size=(1, 1)), id="one pixel"),
+        pytest.param(encoded(size=(3000, 1)), id="one line"),
+    ],
+)
+async def test_every_mode_of_jpeg_and_png_is_answered(image: bytes, client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict", content=image, headers={"content-type": "image/*"})
+    assert response.status_code == 200, response.text
+    assert response.json()["job_id"]

@@ -1,0 +1,27 @@
+"""Images for tests, made here."""
+
+import io
+import struct
+import zlib
+
+from PIL import Image
+
+
+def encoded(mode: str = "RGB", size: tuple[int, int] = (64, 48), form: str = "JPEG", **options: object) -> bytes:
+    """A small gradient picture in any mode and format Pillow writes."""
+    gradient = Image.linear_gradient("L").resize(size)
+    picture = gradient.convert(mode) if mode != "P" else gradient.convert("RGB").quantize(16)
+    out = io.BytesIO()
+    picture.save(out, form, **options)
+    return out.getvalue()
+
+
+def png_bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header promises width times height pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(b"\0" * 1_000_000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

@@ -1,0 +1,134 @@
+"""The client against the real model server: every error row, both encodings, and no TensorFlow."""
+
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import grpc.aio
+import pytest
+import pytest_asyncio
+
+from tests.support.images import encoded
+from tests.support.processes import PYTHON, ROOT, free_port
+from tests.support.stack import Stack
+from tf_serving_client import (
+    BadLabels,
+    ContractBroken,
+    ImageClassifier,
+    ImageRejected,
+    ModelStatus,
+    ModelTooSlow,
+    ModelUnavailable,
+    Prediction,
+    open_channel,
+    read_labels,
+)
+
+LABELS = read_labels(ROOT / "data" / "imagenet_labels.json")
+SECOND = timedelta(seconds=1)
+
+
+@pytest_asyncio.fixture
+async def channel(stack: Stack) -> AsyncIterator[grpc.aio.Channel]:
+    async with open_channel(stack.settings["FAST_MODEL_ADDRESS"]) as channel:
+        yield channel
+
+
+def classifier(channel: grpc.aio.Channel, model: str = "mobilenet_v2", labels: tuple[str, ...] = LABELS):
+    return ImageClassifier(channel, model, labels, timedelta(seconds=20))
+
+
+async def test_a_batch_is_answered_in_its_order_as_its_images_alone_are(channel: grpc.aio.Channel, cat: bytes) -> None:
+    images = [cat, encoded(), cat, encoded("L", form="PNG")]
+    together = await classifier(channel).classify(images)
+    alone = [(await classifier(channel).classify([image]))[0] for image in images]
+    assert [prediction.label for prediction in together] == [prediction.label for prediction in alone]
+    assert [p.score for p in together] == pytest.approx([p.score for p in alone], abs=1e-4)
+    assert together[0].version >= 1
+    assert [score for _, score in together[0].top_k] == sorted((s for _, s in together[0].top_k), reverse=True)
+
+
+async def test_an_image_that_can_t_be_read_is_rejected_and_so_is_all_its_batch(
+    channel: grpc.aio.Channel, cat: bytes
+) -> None:
+    for images in ([b"no image"], [b""], [cat[:5000]], [cat, cat[:5000]]):
+        with pytest.raises(ImageRejected):
+            await classifier(channel).classify(images)
+
+
+async def test_a_model_that_is_not_served_is_unavailable(channel: grpc.aio.Channel, cat: bytes) -> None:
+    with pytest.raises(ModelUnavailable):
+        await classifier(channel, model="resnet").classify([cat])
+
+
+async def test_a_server_that_is_not_there_is_unavailable_at_once(cat: bytes) -> None:
+    async with open_channel(f"127.0.0.1:{free_port()}") as nowhere:
+        with pytest.raises(ModelUnavailable):
+            await ImageClassifier(nowhere, "mobilenet_v2", LABELS, timedelta(seconds=60)).classify([cat])
+        assert not await ModelStatus(nowhere, "mobilenet_v2", SECOND).is_available()
+
+
+async def test_an_answer_after_the_deadline_is_too_slow(channel: grpc.aio.Channel, cat: bytes) -> None:
+    with pytest.raises(ModelTooSlow):
+        await ImageClassifier(channel, "mobilenet_v2", LABELS, timedelta(milliseconds=1)).classify([cat] * 8)
+
+
+async def test_scores_for_other_labels_break_the_contract(channel: grpc.aio.Channel, cat: bytes) -> None:
+    with pytest.raises(ContractBroken, match="1001 scores for 1 images of 10 labels"):
+        await classifier(channel, labels=LABELS[:10]).classify([cat])
+
+
+async def test_the_status_of_a_model_is_available_or_not(channel: grpc.aio.Channel) -> None:
+    assert await ModelStatus(channel, "mobilenet_v2", SECOND).is_available()
+    assert not await ModelStatus(channel, "resnet", SECOND).is_available()
+
+
+async def test_a_model_describes_itself_and_untrained_weights_can_t_hide(stack: Stack) -> None:
+    async with open_channel(f"127.0.0.1:{stack.accurate_port}") as channel:
+        description = await ModelStatus(channel, "inception_v3", SECOND).describe()
+        assert description.version >= 1
+        newest = max((stack.models / "inception_v3").glob("[0-9]*"), key=lambda path: int(path.name))
+        record = (newest / "assets.extra" / "export.json").read_text("utf-8")
+        assert description.untrained == ('"untrained"' in record)
+
+
+def test_scores_that_are_no_numbers_or_too_few_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 scores for 3 labels"):
+        Prediction.from_scores("m", 1, [0.5, 0.5], ["a", "b", "c"])
+    with pytest.raises(ValueError, match="not numbers"):
+        Prediction.from_scores("m", 1, [0.5, float("nan"), 0.1], ["a", "b", "c"])
+
+
+def test_the_best_five_labels_are_kept_the_best_first() -> None:
+    prediction = Prediction.from_scores("m", 7, [0.1, 0.3, 0.05, 0.2, 0.15, 0.2], list("abcdef"))
+    assert prediction.label == "b"
+    assert prediction.top_k == (("b", 0.3), ("d", 0.2), ("f", 0.2), ("e", 0.15), ("a", 0.1))
+    assert prediction.as_answer()["version"] == 7
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "[1, 2]", '"a"'])
+def test_labels_that_are_none_are_refused_with_what_to_do(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(content)
+    with pytest.raises(BadLabels, match="labels.json"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize(("module", "most_mb"), [("tf_serving_client", 60), ("proxy.app", 90), ("backend.worker", 70)])
+def test_importing_it_loads_no_tensorflow(module: str, most_mb: int) -> None:
+    """TensorFlow's runtime alone would be over 400 MB."""
+    program = f"""
+import resource, sys
+import {module}
+assert "tensorflow" not in sys.modules and "tensorflow.python" not in sys.modules, sorted(sys.modules)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+    said = subprocess.run([PYTHON, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(said.stdout) < most_mb
+
+
+def test_tensorflow_itself_can_still_be_imported_afterwards() -> None:
+    program = "import tf_serving_client, tensorflow; print(tensorflow.constant(2) + 2)"
+    said = subprocess.run([PYTHON, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "4" in said.stdout
