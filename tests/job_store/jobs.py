@@ -1,0 +1,31 @@
+"""Jobs to start a test from, and answers to end them with."""
+
+from typing import Final
+
+from job_store import Answer, Claim, Job, JobStore
+
+PERSIAN: Final = {"label": "Persian cat", "score": 0.46}
+SIAMESE: Final = {"label": "Siamese cat", "score": 0.83}
+
+
+async def submit(store: JobStore, *images: bytes) -> list[str]:
+    return [await store.submit(image, PERSIAN) for image in images]
+
+
+async def claim_one(store: JobStore) -> Claim:
+    (claim,) = (await store.claim(1)).jobs
+    return claim
+
+
+async def found(store: JobStore, job_id: str) -> Job:
+    job = await store.find(job_id)
+    assert job, f"there is no job {job_id}"
+    return job
+
+
+def top_five(model: str, label: str) -> Answer:
+    """An answer as the models give it, with names as long as ImageNet has them."""
+    others = ["American Staffordshire terrier", "soft-coated wheaten terrier", "Egyptian cat", "lynx"]
+    scores = [0.4605, 0.2301, 0.1077, 0.0512, 0.0312]
+    ranked = [[name, score] for name, score in zip([label, *others], scores, strict=True)]
+    return {"model": model, "version": 1, "label": label, "score": scores[0], "top_k": ranked}
