@@ -1,10 +1,15 @@
 """Connections to Redis, named, and with no retries of their own."""
 
 from datetime import timedelta
+from typing import Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+MAX_CONNECTIONS: Final = 50
+"""Connections of one client. Who finds them all in use waits for one, up to the timeout: a busy Redis, not a dead one."""
 
 
 def connect(url: str, *, name: str, timeout: timedelta) -> Redis:
@@ -14,12 +19,17 @@ def connect(url: str, *, name: str, timeout: timedelta) -> Redis:
     whether to try again is the caller's to say.
     """
     seconds = timeout.total_seconds()
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=seconds,
         client_name=name,
         socket_timeout=seconds,
         socket_connect_timeout=seconds,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
         decode_responses=False,
+        # With these on, redis-py 8 hands out pooled connections that Redis has closed: each would fail one command.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+    return Redis.from_pool(pool)

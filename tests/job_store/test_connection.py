@@ -1,0 +1,78 @@
+import asyncio
+import random
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from job_store import JobStore, StoreUnavailable, connect
+from job_store.connection import MAX_CONNECTIONS
+from tests.job_store.inspection import backlog, hung, wait_until_so
+from tests.job_store.jobs import submit
+from tests.support.redis import RedisServer
+
+SECOND = timedelta(seconds=1)
+
+
+async def test_a_connection_says_whose_it_is(redis_server: RedisServer) -> None:
+    async with connect(redis_server.url, name="proxy", timeout=SECOND) as redis:
+        assert (await redis.client_info())["name"] == "proxy"
+
+
+async def test_what_redis_was_told_once_it_is_not_told_again(own_redis_server: RedisServer) -> None:
+    await own_redis_server.start()
+    async with connect(own_redis_server.url, name="impatient", timeout=SECOND / 4) as redis:
+        store = JobStore(redis)
+        await submit(store, b"before")
+        with hung(own_redis_server), pytest.raises(StoreUnavailable):
+            await submit(store, b"no answer came")
+        await submit(store, b"after")
+        assert len(await backlog(store)) == 3, "what got no answer was done, and done once"
+
+
+async def test_a_redis_that_came_back_is_found_by_the_first_command(own_redis_server: RedisServer) -> None:
+    await own_redis_server.start()
+    async with own_redis_server.client() as redis:
+        store = JobStore(redis)
+        (job_id,) = await submit(store, b"image")
+        await asyncio.gather(*(store.find(job_id) for _ in range(MAX_CONNECTIONS)))
+        own_redis_server.kill()
+        with pytest.raises(StoreUnavailable):
+            await store.find(job_id)
+        await own_redis_server.start()
+        assert all(await asyncio.gather(*(store.find(job_id) for _ in range(MAX_CONNECTIONS))))
+
+
+async def test_more_callers_than_connections_wait_their_turn(redis_server: RedisServer) -> None:
+    async with connect(redis_server.url, name="busy", timeout=5 * SECOND) as redis:
+        store = JobStore(redis)
+        ids = await asyncio.gather(*(store.submit(b"image", {}) for _ in range(10 * MAX_CONNECTIONS)))
+        assert len(set(ids)) == 10 * MAX_CONNECTIONS
+        clients = await redis.client_list()
+        assert sum(client["name"] == "busy" for client in clients) <= MAX_CONNECTIONS
+
+
+async def test_callers_that_go_away_take_no_connection_and_no_answer_with_them(
+    store: JobStore, redis_server: RedisServer
+) -> None:
+    chance = random.Random(1)
+    ids = [await store.submit(b"image", {"number": number}) for number in range(20)]
+
+    async def ask(number: int) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(chance.expovariate(1_000)):
+                job = await store.find(ids[number % 20])
+                assert job
+                assert job.provisional == {"number": number % 20}
+
+    for _ in range(5):
+        await asyncio.gather(*(ask(number) for number in range(400)))
+    async with redis_server.client() as onlooker:
+
+        async def every_connection_is_in_use() -> bool:
+            return bool((await onlooker.info("clients"))["blocked_clients"] == MAX_CONNECTIONS)
+
+        held = asyncio.gather(*(store.redis.blpop(["enough"], timeout=5) for _ in range(MAX_CONNECTIONS)))
+        await wait_until_so(every_connection_is_in_use)
+        await onlooker.rpush("enough", *range(MAX_CONNECTIONS))
+        await held
