@@ -27,13 +27,16 @@ local function take(entry, id)
 end
 
 local function take_all(entries)
-  for _, entry in ipairs(entries) do take(entry[1], entry[2][2]) end
+  for _, entry in ipairs(entries) do
+    if entry then take(entry[1], entry[2][2]) end -- false, from Redis 6.2, is an entry someone deleted by hand
+  end
 end
 
 local cursor = '0-0'
 repeat
   local expired = redis.pcall('XAUTOCLAIM', backlog, group, group, lease_ms, cursor, 'COUNT', count - #claims)
   if expired.err then -- no stream or no group yet: the group starts at 0, so nothing submitted before is missed
+    if not string.find(expired.err, 'NOGROUP', 1, true) then return expired end
     redis.call('XGROUP', 'CREATE', backlog, group, '0', 'MKSTREAM')
     break
   end

@@ -3,5 +3,6 @@
 -- Returns 1, or 0 when the attempt is outdated.
 local status, token, entry = unpack(redis.call('HMGET', KEYS[1], 'status', 'token', 'entry'))
 if status ~= 'processing' or token ~= ARGV[1] then return 0 end
-redis.call('XCLAIM', KEYS[2], ARGV[2], ARGV[2], 0, entry, 'JUSTID')
-return 1
+local extended = redis.pcall('XCLAIM', KEYS[2], ARGV[2], ARGV[2], 0, entry, 'JUSTID')
+if extended.err and not string.find(extended.err, 'NOGROUP', 1, true) then return extended end
+return 1 -- also when the backlog was lost: then nobody else can take the job, and its answer is still wanted

@@ -1,0 +1,169 @@
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from job_store import JobStatus, JobStore, Policy, StoreUnavailable
+from job_store.keys import WORKERS
+from tests.job_store.inspection import backlog, contents, entries, expire, keys, let_lease_run_out, pending
+from tests.job_store.jobs import SIAMESE, claim_one, found, submit
+
+
+async def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: JobStore) -> None:
+    ids = await submit(store, b"1", b"2", b"3")
+    claims = (await store.claim(2)).jobs
+    assert [(claim.job_id, claim.image, claim.attempt, claim.token) for claim in claims] == [
+        (ids[0], b"1", 1, 1),
+        (ids[1], b"2", 1, 1),
+    ]
+    assert [claim.job_id for claim in (await store.claim(2)).jobs] == ids[2:]
+    assert (await store.claim(2)).jobs == []
+
+
+async def test_a_claimed_job_is_processing_and_says_since_when(store: JobStore) -> None:
+    (job_id,) = await submit(store, b"image")
+    claim = await claim_one(store)
+    job = await found(store, job_id)
+    assert (job.status, job.attempts, job.completed_at) == (JobStatus.PROCESSING, 1, None)
+    assert job.started_at
+    assert (job.started_at - job.created_at) / timedelta(milliseconds=1) == pytest.approx(claim.waited_ms)
+    assert await backlog(store) == [job_id]
+    assert await pending(store) == [job_id]
+
+
+async def test_a_store_that_never_had_a_job_has_none_to_give(store: JobStore) -> None:
+    claims = await store.claim(5)
+    assert (claims.jobs, claims.last_entry) == ([], "0-0")
+
+
+async def test_the_last_entry_is_the_newest_there_ever_was(store: JobStore) -> None:
+    await submit(store, b"1", b"2")
+    newest = list(await entries(store))[-1].decode()
+    claims = await store.claim(5)
+    assert claims.last_entry == newest
+    for claim in claims.jobs:
+        await store.finish(claim, SIAMESE)
+    assert (await store.claim(5)).last_entry == newest, "also when no entry is left"
+
+
+async def test_a_lease_that_lasts_leaves_the_job_to_its_worker(store: JobStore) -> None:
+    await submit(store, b"image")
+    await claim_one(store)
+    assert (await store.claim(5)).jobs == []
+
+
+async def test_leases_that_ran_out_are_taken_over_before_jobs_that_wait(store: JobStore) -> None:
+    lost, held, waiting = await submit(store, b"lost", b"held", b"waiting")
+    first, _ = (await store.claim(2)).jobs
+    await let_lease_run_out(store, lost)
+    again, other = (await store.claim(5)).jobs
+    assert (again.job_id, again.attempt, again.image) == (lost, 2, b"lost")
+    assert again.token > first.token
+    assert other.job_id == waiting
+    assert await pending(store) == [lost, held, waiting]
+
+
+async def test_more_leases_ran_out_than_asked_for(store: JobStore) -> None:
+    ids = await submit(store, *[b"image"] * 30)
+    for claim in (await store.claim(30)).jobs:
+        await let_lease_run_out(store, claim.job_id)
+    taken_over = [claim.job_id for _ in range(3) for claim in (await store.claim(10)).jobs]
+    assert taken_over == ids
+
+
+async def test_a_lease_of_a_millisecond_really_runs_out(redis: Redis) -> None:
+    store = JobStore(redis, Policy(lease=timedelta(milliseconds=1), max_attempts=1_000))
+    (job_id,) = await submit(store, b"image")
+    claims = [claim for _ in range(50) for claim in (await store.claim(1)).jobs]
+    assert [(claim.job_id, claim.token) for claim in claims] == [(job_id, n + 1) for n in range(len(claims))]
+    assert len(claims) > 1
+
+
+async def test_a_job_whose_attempts_are_used_up_fails_and_is_not_handed_out(redis: Redis) -> None:
+    store = JobStore(redis, Policy(max_attempts=2))
+    poison, good = await submit(store, b"poison", b"good")
+    for _ in range(2):
+        assert (await claim_one(store)).job_id == poison
+        await let_lease_run_out(store, poison)
+    assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
+    job = await found(store, poison)
+    assert (job.status, job.attempts) == (JobStatus.FAILED, 2)
+    assert job.error == "gave up after 2 attempts: none of them came to an end"
+    assert await redis.zrange(store.keys.dead_letters, 0, -1) == [poison.encode()]
+    assert await backlog(store) == [good]
+
+
+async def test_a_job_whose_image_is_gone_fails_and_is_not_handed_out(store: JobStore) -> None:
+    blind, good = await submit(store, b"blind", b"good")
+    await store.redis.delete(store.keys.image(blind))
+    assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
+    job = await found(store, blind)
+    assert (job.status, job.error) == (JobStatus.FAILED, "the image is no longer stored")
+
+
+async def test_jobs_that_expired_while_they_waited_take_no_place_in_a_batch(store: JobStore) -> None:
+    *expired, good = await submit(store, b"1", b"2", b"3", b"good")
+    for job_id in expired:
+        await expire(store, job_id)
+    assert (await claim_one(store)).job_id == good
+    assert await backlog(store) == await pending(store) == [good]
+
+
+async def test_a_job_that_expired_while_it_was_worked_on_leaves_nothing_behind(store: JobStore) -> None:
+    (job_id,) = await submit(store, b"image")
+    claim = await claim_one(store)
+    await let_lease_run_out(store, job_id)
+    await expire(store, job_id)
+    assert not await store.finish(claim, SIAMESE)
+    assert (await store.claim(1)).jobs == []
+    assert await backlog(store) == await pending(store) == []
+    assert await keys(store.redis) == {store.keys.backlog}
+
+
+async def test_an_entry_that_is_not_the_jobs_own_is_dropped(store: JobStore) -> None:
+    (job_id,) = await submit(store, b"image")
+    await store.redis.xadd(store.keys.backlog, {"id": job_id})
+    assert [claim.job_id for claim in (await store.claim(5)).jobs] == [job_id]
+    assert await backlog(store) == await pending(store) == [job_id]
+
+
+async def test_an_entry_deleted_by_hand_keeps_no_other_from_being_taken_over(store: JobStore) -> None:
+    deleted, lost = await submit(store, b"deleted", b"lost")
+    for claim in (await store.claim(2)).jobs:
+        await let_lease_run_out(store, claim.job_id)
+    entry = await store.redis.hget(store.keys.job(deleted), "entry")
+    assert entry
+    assert await store.redis.xdel(store.keys.backlog, entry) == 1
+    assert [claim.job_id for claim in (await store.claim(2)).jobs] == [lost]
+
+
+async def test_without_its_group_the_backlog_is_handed_out_anew(store: JobStore) -> None:
+    ids = await submit(store, b"held", b"waiting")
+    held = await claim_one(store)
+    await store.redis.xgroup_destroy(store.keys.backlog, WORKERS)
+    assert await store.extend(held), "a worker at its job goes on until another takes it"
+    assert [claim.job_id for claim in (await store.claim(5)).jobs] == ids
+    assert not await store.finish(held, SIAMESE), "but only one may end it"
+
+
+async def test_without_the_backlog_a_job_in_hand_still_comes_to_its_end(store: JobStore) -> None:
+    finished, failed, returned, _ = await submit(store, b"1", b"2", b"3", b"lost")
+    claims = (await store.claim(3)).jobs
+    await store.redis.delete(store.keys.backlog)
+    assert await store.extend(claims[0])
+    assert await store.finish(claims[0], SIAMESE)
+    assert await store.fail(claims[1], "broken")
+    assert await store.give_back(claims[2], counts=True)
+    statuses = [(await found(store, job_id)).status for job_id in (finished, failed)]
+    assert statuses == [JobStatus.SUCCEEDED, JobStatus.FAILED]
+    assert (await claim_one(store)).job_id == returned
+    (new,) = await submit(store, b"new")
+    assert (await claim_one(store)).job_id == new
+
+
+async def test_what_redis_refuses_is_said_as_it_is(store: JobStore) -> None:
+    await store.redis.set(store.keys.backlog, "not a stream", ex=60)
+    before = await contents(store.redis)
+    with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
+        await store.claim(1)
+    assert await contents(store.redis) == before

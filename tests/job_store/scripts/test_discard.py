@@ -1,0 +1,32 @@
+from job_store import DeadLetters, JobStatus, JobStore
+from tests.job_store.inspection import contents, keys
+from tests.job_store.jobs import claim_one, found, submit
+
+
+async def test_a_discarded_dead_letter_is_a_failed_job_without_an_image(
+    store: JobStore, dead_letters: DeadLetters
+) -> None:
+    (job_id,) = await submit(store, b"image")
+    await store.fail(await claim_one(store), "broken")
+    assert await dead_letters.discard(job_id)
+    job = await found(store, job_id)
+    assert (job.status, job.error) == (JobStatus.FAILED, "broken")
+    assert await keys(store.redis) == {store.keys.job(job_id), store.keys.backlog}
+    assert not await dead_letters.discard(job_id), "it is no dead letter any more"
+    assert not await dead_letters.replay(job_id)
+
+
+async def test_a_job_that_was_replayed_cannot_be_discarded(store: JobStore, dead_letters: DeadLetters) -> None:
+    (job_id,) = await submit(store, b"image")
+    await store.fail(await claim_one(store), "broken")
+    await dead_letters.replay(job_id)
+    before = await contents(store.redis)
+    assert not await dead_letters.discard(job_id)
+    assert await contents(store.redis) == before
+    assert (await claim_one(store)).image == b"image"
+
+
+async def test_a_job_that_is_no_dead_letter_keeps_its_image(store: JobStore, dead_letters: DeadLetters) -> None:
+    (job_id,) = await submit(store, b"image")
+    assert not await dead_letters.discard(job_id)
+    assert await store.redis.get(store.keys.image(job_id)) == b"image"

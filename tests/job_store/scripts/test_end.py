@@ -1,0 +1,82 @@
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from job_store import JobStatus, JobStore, Policy
+from tests.job_store.inspection import announced, backlog, contents, keys, pending
+from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
+
+
+async def test_a_finished_job_has_both_answers_and_no_image(store: JobStore) -> None:
+    (job_id,) = await submit(store, b"image")
+    assert await store.finish(await claim_one(store), SIAMESE)
+    job = await found(store, job_id)
+    assert (job.status, job.provisional, job.output, job.error) == (JobStatus.SUCCEEDED, PERSIAN, SIAMESE, None)
+    assert job.started_at
+    assert job.completed_at
+    assert job.created_at <= job.started_at <= job.completed_at
+    assert await keys(store.redis) == {store.keys.job(job_id), store.keys.backlog}
+    assert await backlog(store) == await pending(store) == []
+
+
+async def test_a_failed_job_says_why_and_is_a_dead_letter_with_its_image(store: JobStore) -> None:
+    (job_id,) = await submit(store, b"image")
+    assert await store.fail(await claim_one(store), "not an image: こわれた")
+    job = await found(store, job_id)
+    assert (job.status, job.output, job.error) == (JobStatus.FAILED, None, "not an image: こわれた")
+    assert job.completed_at
+    assert await store.redis.get(store.keys.image(job_id)) == b"image"
+    assert await store.redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode()]
+    assert await backlog(store) == await pending(store) == []
+
+
+async def test_more_dead_letters_than_may_be_lose_the_oldest_and_their_images(redis: Redis) -> None:
+    store = JobStore(redis, Policy(max_dead_letters=2))
+    ids = []
+    for image in (b"1", b"2", b"3", b"4"):
+        ids += await submit(store, image)
+        await store.fail(await claim_one(store), "broken")
+        await redis.zadd(store.keys.dead_letters, {ids[-1]: len(ids)})  # in one millisecond there is no oldest
+    assert await redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode() for job_id in ids[2:]]
+    images = await redis.mget(*(store.keys.image(job_id) for job_id in ids))
+    assert images == [None, None, b"3", b"4"]
+    assert {(await found(store, job_id)).status for job_id in ids} == {JobStatus.FAILED}
+
+
+async def test_each_job_that_ends_is_announced_once(store: JobStore) -> None:
+    finished, failed = await submit(store, b"1", b"2")
+    async with announced(store) as ended:
+        to_finish, to_fail = (await store.claim(2)).jobs
+        for _ in range(3):
+            assert await store.finish(to_finish, SIAMESE)
+            assert await store.fail(to_fail, "broken")
+    assert ended == [finished, failed]
+
+
+async def test_an_end_told_twice_is_true_twice_and_the_second_changes_nothing(store: JobStore) -> None:
+    await submit(store, b"1", b"2")
+    to_finish, to_fail = (await store.claim(2)).jobs
+    assert await store.finish(to_finish, SIAMESE)
+    assert await store.fail(to_fail, "broken")
+    soon = timedelta(seconds=10)
+    for key in await keys(store.redis):
+        await store.redis.pexpire(key, soon)
+    before = await contents(store.redis)
+    assert await store.finish(to_finish, PERSIAN)
+    assert await store.fail(to_fail, "broken differently")
+    assert await contents(store.redis) == before
+    assert all([await store.redis.pttl(key) <= 10_000 for key in before]), "nor does any key live longer"
+
+
+@pytest.mark.parametrize("end", ["finish", "fail"])
+async def test_an_ended_job_stays_as_it_ended(store: JobStore, end: str) -> None:
+    await submit(store, b"image")
+    claim = await claim_one(store)
+    assert await (store.finish(claim, SIAMESE) if end == "finish" else store.fail(claim, "broken"))
+    before = await contents(store.redis)
+    assert not await (store.fail(claim, "broken") if end == "finish" else store.finish(claim, SIAMESE))
+    assert not await store.give_back(claim, counts=True)
+    assert not await store.extend(claim)
+    assert await contents(store.redis) == before
+    assert (await store.claim(1)).jobs == []
