@@ -1,0 +1,74 @@
+import pytest
+from redis.asyncio import Redis
+
+from deploy.local import redis_server as redis_on_this_machine
+from job_store import DeadLetters, JobStore, Keys, keys
+from tests.job_store import inspection
+from tests.job_store.jobs import SIAMESE, claim_one, submit
+from tests.support.processes import free_port
+from tests.support.redis import RedisServer
+
+
+async def every_kind_of_job(store: JobStore) -> None:
+    """Leave behind one job that succeeded, one dead letter, one that is worked on and one that waits."""
+    await submit(store, b"1", b"2", b"3", b"4")
+    await store.finish(await claim_one(store), SIAMESE)
+    await store.fail(await claim_one(store), "broken")
+    await claim_one(store)
+
+
+async def test_redis_holds_the_keys_of_the_table_and_no_others(store: JobStore) -> None:
+    await every_kind_of_job(store)
+    held = {
+        (key.replace(key.rpartition(":")[2], "<id>") if key.count(":") == 2 else key, await store.redis.type(key))
+        for key in await inspection.keys(store.redis)
+    }
+    assert held == {
+        ("{sync_async}:job:<id>", b"hash"),
+        ("{sync_async}:image:<id>", b"string"),
+        ("{sync_async}:backlog", b"stream"),
+        ("{sync_async}:dead_letters", b"zset"),
+    }
+    assert keys.__doc__
+    assert all(name.replace("sync_async", "prefix") in keys.__doc__ for name, _ in held)
+
+
+async def test_stores_of_different_prefixes_share_a_redis_and_never_meet(redis: Redis) -> None:
+    ours, theirs = JobStore(redis, keys=Keys("ours")), JobStore(redis, keys=Keys("theirs"))
+    await every_kind_of_job(ours)
+    before = {key: value for key, value in (await inspection.contents(redis)).items() if key.startswith("{ours}:")}
+    (job_id,) = await submit(theirs, b"image")
+    assert await ours.find(job_id) is None
+    claims = (await theirs.claim(5)).jobs
+    assert [claim.job_id for claim in claims] == [job_id]
+    assert not await ours.finish(claims[0], SIAMESE)
+    assert await theirs.finish(claims[0], SIAMESE)
+    assert await DeadLetters(redis, theirs).list() == []
+    after = {key: value for key, value in (await inspection.contents(redis)).items() if key.startswith("{ours}:")}
+    assert after == before
+
+
+async def test_all_keys_are_in_one_slot_so_that_a_cluster_takes_the_scripts(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = redis_on_this_machine.command
+    monkeypatch.setattr(
+        redis_on_this_machine,
+        "command",
+        lambda *args, **options: [*alone(*args, **options), "--cluster-enabled", "yes"],
+    )
+    while own_redis_server.port > 55_535:  # a cluster's nodes talk to each other on the port 10 000 above
+        own_redis_server.port = free_port()
+    await own_redis_server.start()
+    async with own_redis_server.client() as redis:
+        await redis.execute_command("CLUSTER ADDSLOTS", *range(16_384))  # type: ignore[no-untyped-call]
+
+        async def cluster_is_up() -> bool:
+            return bool((await redis.cluster("INFO"))["cluster_state"] == "ok")
+
+        await inspection.wait_until_so(cluster_is_up)
+        store = JobStore(redis)
+        await every_kind_of_job(store)
+        slots = {await redis.cluster("KEYSLOT", key) for key in await inspection.keys(redis)}
+        assert len(slots) == 1
+        assert await DeadLetters(redis, store).list()
