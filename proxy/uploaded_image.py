@@ -108,7 +108,7 @@ def _parse_json(body: bytes) -> object:
         return pydantic_core.from_json(body)
     except ValueError as strictly:
         try:  # raw line breaks inside a string, as `base64` without -w0 puts them, are worth a second look
-            return json.loads(body, strict=False)
+            return json.loads(body.decode("utf-8-sig"), strict=False)
         except (ValueError, RecursionError):
             raise NotJson(
                 f'the body is not JSON ({strictly}): send {{"image_data": "<base64>"}}, or the image itself with '

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -26,11 +27,12 @@ async def _is_empty(store: JobStore) -> bool:
 
 
 @pytest.fixture
-def short_lease(stack: Stack) -> Iterator[Process]:
+def short_lease(stack: Stack, tmp_path: Path) -> Iterator[Process]:
     """The stack's worker, started anew with a lease of two seconds, so that a lost one is missed soon."""
     own = stack.backend
     own.stop()
-    stack.backend = replace(own, environment={**own.environment, "LEASE": "2", "BATCH_SIZE": "4"}, running=None)
+    environment = {**own.environment, "LEASE": "2", "BATCH_SIZE": "4"}
+    stack.backend = replace(own, environment=environment, log=tmp_path / "backend", running=None)
     stack.backend.start()
     yield stack.backend
     stack.backend.stop()

@@ -1,12 +1,148 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import pytest
 from redis.asyncio import Redis
 
-from job_store import JobStatus, JobStore
+from deploy.local import redis_server as redis_on_this_machine
+from job_store import Claim, DeadLetters, JobStore, StoreUnavailable, connect
+from tests.job_store.inspection import backlog, contents, hung, let_lease_run_out, pending, wait_until_so
+from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
+from tests.support.redis import RedisServer
+
+CLAIM: Final = Claim("id", token=1, attempt=1, waited_ms=0, image=b"image")
+
+EVERY_METHOD: Final[dict[str, Callable[[JobStore], Awaitable[object]]]] = {
+    "submit": lambda store: store.submit(b"image", PERSIAN),
+    "claim": lambda store: store.claim(1),
+    "finish": lambda store: store.finish(CLAIM, SIAMESE),
+    "fail": lambda store: store.fail(CLAIM, "broken"),
+    "give back": lambda store: store.give_back(CLAIM, counts=True),
+    "extend": lambda store: store.extend(CLAIM),
+    "find": lambda store: store.find("id"),
+    "backlog length": lambda store: store.backlog_length(),
+    "list dead letters": lambda store: DeadLetters(store.redis, store).list(),
+    "see a dead letter": lambda store: DeadLetters(store.redis, store).image("id"),
+    "replay": lambda store: DeadLetters(store.redis, store).replay("id"),
+    "discard": lambda store: DeadLetters(store.redis, store).discard("id"),
+}
+each_method = pytest.mark.parametrize("call", EVERY_METHOD.values(), ids=list(EVERY_METHOD))
 
 
-async def test_a_submitted_job_is_queued_and_can_be_found(redis: Redis) -> None:
-    store = JobStore(redis)
-    job_id = await store.submit(b"image", {"label": "Persian cat"})
-    job = await store.find(job_id)
-    assert job
-    assert job.status is JobStatus.QUEUED
-    assert job.provisional == {"label": "Persian cat"}
+@pytest.mark.parametrize("job_id", ["unknown", "", "*", "../backlog", "a b\r\nc", "猫", "0" * 10_000])
+async def test_a_job_that_never_was_is_not_found(store: JobStore, job_id: str) -> None:
+    await submit(store, b"image")
+    assert await store.find(job_id) is None
+
+
+async def test_the_backlog_is_as_long_as_there_are_jobs_not_yet_ended(store: JobStore) -> None:
+    assert await store.backlog_length() == 0
+    await submit(store, b"1", b"2", b"3")
+    claim = await claim_one(store)
+    assert await store.backlog_length() == 3
+    await store.finish(claim, SIAMESE)
+    assert await store.backlog_length() == 2
+
+
+async def test_a_redis_that_was_emptied_takes_new_jobs_and_no_late_answers(store: JobStore) -> None:
+    await submit(store, b"1", b"2")
+    lost = await claim_one(store)
+    await store.redis.flushall()
+    assert not await store.extend(lost)
+    assert not await store.finish(lost, SIAMESE)
+    assert not await store.give_back(lost, counts=True)
+    assert await contents(store.redis) == {}
+    (job_id,) = await submit(store, b"3")
+    assert (await claim_one(store)).job_id == job_id
+
+
+@each_method
+async def test_without_redis_every_method_says_so(
+    own_redis_server: RedisServer, call: Callable[[JobStore], Awaitable[object]]
+) -> None:
+    async with own_redis_server.client() as redis:
+        with pytest.raises(StoreUnavailable, match="connecting"):
+            await call(JobStore(redis))
+
+
+async def test_while_redis_hangs_every_method_says_so_in_time(own_redis_server: RedisServer) -> None:
+    await own_redis_server.start()
+    async with connect(own_redis_server.url, name="test", timeout=timedelta(milliseconds=100)) as redis:
+        store = JobStore(redis)
+        with hung(own_redis_server):
+            for call in EVERY_METHOD.values():
+                with pytest.raises(StoreUnavailable, match="Timeout"):
+                    await call(store)
+
+
+async def test_while_redis_loads_its_file_every_method_says_so(
+    own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await own_redis_server.start()
+    async with own_redis_server.client() as redis:
+        store = JobStore(redis)
+        ids = await submit(store, *[b"image"] * 500)
+        own_redis_server.kill()
+        command = redis_on_this_machine.command
+        monkeypatch.setattr(
+            redis_on_this_machine,
+            "command",
+            lambda *args, **options: [*command(*args, **options), "--key-load-delay", "200"],  # microseconds
+        )
+        starting = asyncio.create_task(own_redis_server.start())
+
+        async def loads() -> bool:
+            try:
+                return await store.backlog_length() < 0
+            except StoreUnavailable as unavailable:
+                return "loading" in str(unavailable)
+
+        await wait_until_so(loads)
+        for call in EVERY_METHOD.values():
+            with pytest.raises(StoreUnavailable, match="loading"):
+                await call(store)
+        await starting
+        assert await backlog(store) == ids
+
+
+async def rewrite_the_append_only_file(redis: Redis) -> None:
+    await redis.bgrewriteaof()
+
+    async def rewritten() -> bool:
+        state = await redis.info("persistence")
+        return not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]
+
+    await wait_until_so(rewritten)
+
+
+@pytest.mark.parametrize("rewritten", [False, True], ids=["as it was written", "rewritten"])
+async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten: bool) -> None:
+    await own_redis_server.start()
+    async with own_redis_server.client() as redis:
+        store = JobStore(redis)
+        dead_letters = DeadLetters(redis, store)
+        succeeded, failed, held, lost, returned, waiting = await submit(store, b"1", b"2", b"3", b"4", b"5", b"6")
+        claims = {claim.job_id: claim for claim in (await store.claim(5)).jobs}
+        await store.finish(claims[succeeded], SIAMESE)
+        await store.fail(claims[failed], "broken")
+        await store.give_back(claims[returned], counts=True)
+        await let_lease_run_out(store, lost)
+        before = [await found(store, job_id) for job_id in (succeeded, failed, held, lost, returned, waiting)]
+        if rewritten:
+            await rewrite_the_append_only_file(redis)
+        own_redis_server.kill()
+        await own_redis_server.start()
+        for job in before:
+            after = await found(store, job.id)
+            assert abs(after.expires_at - job.expires_at) < timedelta(seconds=1)
+            assert replace(after, expires_at=job.expires_at) == job
+        assert await pending(store) == [held, lost]
+        claimed = (await store.claim(5)).jobs
+        assert [(claim.job_id, claim.image) for claim in claimed] == [(lost, b"4"), (waiting, b"6"), (returned, b"5")]
+        assert await store.finish(claims[held], SIAMESE), "its lease and its claim still hold"
+        assert not await store.finish(claims[lost], SIAMESE)
+        assert [letter.id for letter in await dead_letters.list()] == [failed]
+        assert await dead_letters.replay(failed)
