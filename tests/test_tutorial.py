@@ -24,7 +24,7 @@ async def test_one_image_is_answered_now_and_refined_later(stack: Stack, client:
     job_id = answer["job_id"]
 
     async def prediction() -> str:
-        return (await client.get(f"/job/{job_id}")).json()[job_id]["prediction"]
+        return str((await client.get(f"/job/{job_id}")).json()[job_id]["prediction"])
 
     refined = await wait_until(prediction)
     assert isinstance(refined, str)

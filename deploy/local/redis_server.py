@@ -45,7 +45,7 @@ def command(server: Path, *, port: int, directory: Path) -> list[str]:
         "maxmemory-policy": "noeviction",
         "save": "",
         "daemonize": "no",
-        "loglevel": "warning",
+        "logfile": "redis.log",
     }
     return [str(server), *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
 

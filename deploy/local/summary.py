@@ -7,11 +7,11 @@ from typing import Final
 
 import httpx
 from rich.console import Console
-from rich.panel import Panel
 
 from deploy.local.settings import LocalSettings
 
 PATIENCE_S: Final = 180.0
+RULE: Final = "─" * 100
 
 
 def main() -> None:
@@ -19,12 +19,14 @@ def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
     if not wait_until_up(settings, started + PATIENCE_S):
-        console.print(f"make run: not everything answers after {PATIENCE_S:.0f} s: the lines above say why")
+        console.print(
+            f"make run: not everything answers after {PATIENCE_S:.0f} s: the lines above say why", style="red"
+        )
         sys.exit(1)
-    console.print(Panel(summary(settings, time.monotonic() - started), title="answer now, refine later", expand=False))
+    console.print(summary(settings, time.monotonic() - started), markup=False)
     for model in (settings.fast_model, settings.accurate_model):
         if is_untrained(settings, model):
-            console.print(Panel(warning(model), style="bold red", title="UNTRAINED WEIGHTS", expand=False))
+            console.print(warning(model), style="bold red")
 
 
 def wait_until_up(settings: LocalSettings, deadline: float) -> bool:
@@ -42,28 +44,28 @@ def wait_until_up(settings: LocalSettings, deadline: float) -> bool:
 def summary(settings: LocalSettings, seconds: float) -> str:
     here = f"localhost:{settings.port}"
     models = (
-        f"  {name:<14}{does}  gRPC localhost:{port}   REST http://localhost:{port + 1}/v1/models/{name}"
+        f"  {name:<14} {does}   gRPC localhost:{port}, REST http://localhost:{port + 1}/v1/models/{name}"
         for name, does, port in (
             (settings.fast_model, "answers now ", settings.fast_model_port),
             (settings.accurate_model, "answers well", settings.accurate_model_port),
         )
     )
-    return "\n".join(
-        [
-            f"Up after {seconds:.1f} s. Ctrl-C ends all of it; jobs are kept in {settings.data_dir}",
-            "",
-            f"  http://{here}        the service, its API at http://{here}/docs",
-            *models,
-            f"  redis         keeps the jobs  redis-cli -p {settings.redis_port}",
-            "",
-            "Try, in another shell:",
-            "",
-            f"  curl {here}/health/all",
-            f"  curl {here}/predict/test",
-            f"  curl -F image=@data/cat.jpg {here}/predict",
-            f"  curl {here}/job/<the job_id you got>",
-        ]
-    )
+    return f"""
+{RULE}
+  Answer now, refine later: up on http://{here} after {seconds:.1f} s. Ctrl-C ends all of it.
+
+{chr(10).join(models)}
+  redis          keeps jobs     redis-cli -p {settings.redis_port}, files in {settings.data_dir}
+  API            to read        http://{here}/docs
+
+  Try, in another shell:
+
+    curl {here}/health/all
+    curl {here}/predict/test
+    curl -F image=@data/cat.jpg {here}/predict
+    curl {here}/job/JOB_ID
+{RULE}
+"""
 
 
 def is_untrained(settings: LocalSettings, model: str) -> bool:
@@ -74,10 +76,9 @@ def is_untrained(settings: LocalSettings, model: str) -> bool:
 
 
 def warning(model: str) -> str:
-    return (
-        f"{model} has weights that were never trained: the path is real, its labels mean NOTHING.\n"
-        "Give trained ones with IMAGENET_WEIGHTS_DIR=/folder, or `make models` where the download works."
-    )
+    return f"""!!! UNTRAINED WEIGHTS: {model} was never trained. The path is real, but its labels mean NOTHING.
+!!! Give trained weights with IMAGENET_WEIGHTS_DIR=FOLDER, or run `make models` where the download works.
+"""
 
 
 if __name__ == "__main__":

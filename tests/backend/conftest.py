@@ -53,5 +53,3 @@ def ended(store: JobStore) -> Callable[[str], Awaitable[Job]]:
         return job
 
     return ended
-
-

@@ -19,7 +19,9 @@ SMALL = encoded()
 async def test_two_hundred_jobs_succeed_though_the_worker_is_killed_half_way(
     stack: Stack, client: httpx.AsyncClient, short_lease: Process, store: JobStore, ended: Ended
 ) -> None:
-    responses = [await client.post("/predict", content=SMALL, headers={"content-type": "image/jpeg"}) for _ in range(200)]
+    responses = [
+        await client.post("/predict", content=SMALL, headers={"content-type": "image/jpeg"}) for _ in range(200)
+    ]
     job_ids = [response.json()["job_id"] for response in responses]
     assert len(set(job_ids)) == 200
 

@@ -35,7 +35,9 @@ TABLE = [
     Row("an empty body", 400, "not-json", b""),
     Row("an empty body that says it is an image", 422, "no-image", b"", RAW),
     Row("not JSON", 400, "not-json", b"image_data=hello"),
-    Row("not JSON, as a browser's form", 400, "not-json", b"a=b", {"content-type": "application/x-www-form-urlencoded"}),
+    Row(
+        "not JSON, as a browser's form", 400, "not-json", b"a=b", {"content-type": "application/x-www-form-urlencoded"}
+    ),
     Row("cut-off JSON", 400, "not-json", b'{"image_data": "aGVsbG8'),
     Row("JSON in UTF-16", 400, "not-json", '{"image_data": "aGVs"}'.encode("utf-16")),
     Row("bytes that are no text", 400, "not-json", bytes(range(256))),

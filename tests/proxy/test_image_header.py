@@ -1,6 +1,7 @@
 """The size of an image without decoding it."""
 
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from tests.support.images import encoded
 def test_the_header_has_the_size_that_pillow_decodes(
     size: tuple[int, int], form: str, progressive: bool, comment: bytes
 ) -> None:
-    options = {"progressive": progressive, "comment": comment} if form == "JPEG" else {}
+    options: dict[str, Any] = {"progressive": progressive, "comment": comment} if form == "JPEG" else {}
     header = read_header(encoded(size=size, form=form, **options))
     assert (header.width, header.height) == size
     assert header.media_type == f"image/{form.lower()}"

@@ -1,6 +1,7 @@
 """The three ways an image comes, and what base64 may look like."""
 
 import base64
+from typing import Any
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ def test_any_text_is_decoded_or_refused_as_not_base64(text: str) -> None:
     assert base64.b64encode(data).decode() == "".join(text.partition(",")[2].split() if "," in text else text.split())
 
 
-def bodies(image: bytes) -> list[dict[str, object]]:
+def bodies(image: bytes) -> list[dict[str, Any]]:
     text = base64.b64encode(image).decode()
     lines = base64.encodebytes(image).decode()
     return [

@@ -4,12 +4,18 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def wait_until(condition: Callable[[], T | Awaitable[T]], *, within: float = 20.0, every: float = 0.02) -> T:
+@overload
+async def wait_until(
+    condition: Callable[[], Awaitable[T | None]], *, within: float = 20.0, every: float = 0.02
+) -> T: ...
+@overload
+async def wait_until(condition: Callable[[], T | None], *, within: float = 20.0, every: float = 0.02) -> T: ...
+async def wait_until(condition: Callable[[], Any], *, within: float = 20.0, every: float = 0.02) -> Any:
     """Return the condition's first true value. Fails, with its last value, when there is none `within` seconds."""
     deadline = time.monotonic() + within
     while True:

@@ -35,7 +35,9 @@ async def channel(stack: Stack) -> AsyncIterator[grpc.aio.Channel]:
         yield channel
 
 
-def classifier(channel: grpc.aio.Channel, model: str = "mobilenet_v2", labels: tuple[str, ...] = LABELS):
+def classifier(
+    channel: grpc.aio.Channel, model: str = "mobilenet_v2", labels: tuple[str, ...] = LABELS
+) -> ImageClassifier:
     return ImageClassifier(channel, model, labels, timedelta(seconds=20))
 
 
