@@ -1,4 +1,4 @@
-"""What every test may ask for: a real Redis, emptied before and inspected after; the models; the whole path, running."""
+"""What every test may ask for: a real Redis, emptied before and inspected after; the models; the running path."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

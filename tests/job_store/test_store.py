@@ -32,6 +32,16 @@ EVERY_METHOD: Final[dict[str, Callable[[JobStore], Awaitable[object]]]] = {
 each_method = pytest.mark.parametrize("call", EVERY_METHOD.values(), ids=list(EVERY_METHOD))
 
 
+async def rewrite_the_append_only_file(redis: Redis) -> None:
+    await redis.bgrewriteaof()
+
+    async def rewritten() -> bool:
+        state = await redis.info("persistence")
+        return not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]
+
+    await wait_until_so(rewritten)
+
+
 @pytest.mark.parametrize("job_id", ["unknown", "", "*", "../backlog", "a b\r\nc", "猫", "0" * 10_000])
 async def test_a_job_that_never_was_is_not_found(store: JobStore, job_id: str) -> None:
     await submit(store, b"image")
@@ -84,15 +94,15 @@ async def test_while_redis_loads_its_file_every_method_says_so(
     await own_redis_server.start()
     async with own_redis_server.client() as redis:
         store = JobStore(redis)
-        ids = await submit(store, *[b"image"] * 500)
+        ids = await submit(store, *[b"image"] * 300)
+        await rewrite_the_append_only_file(redis)
         own_redis_server.kill()
         command = redis_on_this_machine.command
+        slowly = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"]  # microseconds a key
         monkeypatch.setattr(
-            redis_on_this_machine,
-            "command",
-            lambda *args, **options: [*command(*args, **options), "--key-load-delay", "200"],  # microseconds
+            redis_on_this_machine, "command", lambda *args, **options: [*command(*args, **options), *slowly]
         )
-        starting = asyncio.create_task(own_redis_server.start())
+        starting = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(own_redis_server.start())))
 
         async def loads() -> bool:
             try:
@@ -106,16 +116,6 @@ async def test_while_redis_loads_its_file_every_method_says_so(
                 await call(store)
         await starting
         assert await backlog(store) == ids
-
-
-async def rewrite_the_append_only_file(redis: Redis) -> None:
-    await redis.bgrewriteaof()
-
-    async def rewritten() -> bool:
-        state = await redis.info("persistence")
-        return not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]
-
-    await wait_until_so(rewritten)
 
 
 @pytest.mark.parametrize("rewritten", [False, True], ids=["as it was written", "rewritten"])
@@ -134,6 +134,8 @@ async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten
         if rewritten:
             await rewrite_the_append_only_file(redis)
         own_redis_server.kill()
+        with pytest.raises(StoreUnavailable):
+            await store.find(waiting)
         await own_redis_server.start()
         for job in before:
             after = await found(store, job.id)

@@ -1,6 +1,7 @@
 """The size of an image without decoding it."""
 
 import io
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -52,10 +53,8 @@ def test_a_damaged_image_has_a_header_or_is_refused(data: st.DataObject) -> None
     image = bytearray(encoded(form=data.draw(st.sampled_from(["JPEG", "PNG"]))))
     for _ in range(data.draw(st.integers(1, 8))):
         image[data.draw(st.integers(0, len(image) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        read_header(bytes(image[: data.draw(st.integers(0, len(image)))]))
-    except BadRequest as error:
-        assert str(error)
+    with suppress(BadRequest):
+        assert read_header(bytes(image[: data.draw(st.integers(0, len(image)))])).pixels > 0
 
 
 def test_a_picture_of_several_pictures_has_the_size_of_the_first() -> None:

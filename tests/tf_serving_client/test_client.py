@@ -113,7 +113,7 @@ def test_the_best_five_labels_are_kept_the_best_first() -> None:
 def test_labels_that_are_none_are_refused_with_what_to_do(tmp_path: Path, content: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(content)
-    with pytest.raises(BadLabels, match="labels.json"):
+    with pytest.raises(BadLabels, match=r"labels\.json"):
         read_labels(path)
 
 
