@@ -1,0 +1,86 @@
+"""The README is true: its commands are run as printed, its tables name what there is."""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from backend.settings import Settings as BackendSettings
+from deploy.local.settings import LocalSettings
+from proxy.settings import Settings as ProxySettings
+from tests.support.models import has_trained_mobilenet
+from tests.support.processes import ROOT
+from tests.support.stack import Stack
+from tests.support.waiting import wait_until
+
+README = (ROOT / "README.md").read_text("utf-8")
+TRANSCRIPTS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    tuple(part.split("\n", 1))
+    for block in TRANSCRIPTS
+    for part in re.findall(r"^\$ (.*?\n.*?)\n+(?=\$|\Z)", block, re.S | re.M)
+]
+
+
+def run(command: str, stack: Stack) -> dict[str, Any]:
+    command = command.replace("localhost:8000", f"127.0.0.1:{stack.port}").replace("curl ", "curl -sS ")
+    said = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30)
+    answer: dict[str, Any] = json.loads(said.stdout)
+    return answer
+
+
+async def check_job(command: str, expected: dict[str, dict[str, str]], stack: Stack) -> None:
+    """The accurate model takes a moment, and what its label is, only trained weights know."""
+    [job_id] = expected
+
+    def answered() -> bool:
+        answer = run(command, stack)
+        assert answer.keys() == expected.keys()
+        assert answer[job_id].keys() == expected[job_id].keys()
+        return bool(answer[job_id]["prediction"])
+
+    await wait_until(answered)
+
+
+async def test_every_command_of_the_transcript_says_what_is_printed_there(stack: Stack) -> None:
+    assert len(COMMANDS) == 8
+    ids: dict[str, str] = {}
+    for command, printed in COMMANDS:
+        for shown, real in ids.items():
+            command, printed = command.replace(shown, real), printed.replace(shown, real)
+        expected = json.loads(printed)
+        if "/job/" in command:
+            await check_job(command, expected, stack)
+            continue
+        answer = run(command, stack)
+        if "job_id" in answer:
+            ids[expected["job_id"]] = answer["job_id"]
+            assert re.fullmatch("[0-9a-f]{24}", answer["job_id"])
+            expected["job_id"] = answer["job_id"]
+            if not has_trained_mobilenet():
+                expected["mobilenet_v2"] = answer["mobilenet_v2"]
+        assert answer == expected
+        assert list(answer) == list(expected)
+
+
+SETTINGS = {
+    name.upper() for settings in (ProxySettings, BackendSettings, LocalSettings) for name in settings.model_fields
+}
+
+
+@pytest.mark.parametrize("variable", sorted(SETTINGS))
+def test_the_table_of_settings_names_every_variable(variable: str) -> None:
+    assert f"`{variable}`" in README
+
+
+def test_every_folder_with_code_is_in_the_table_of_folders() -> None:
+    packages = {path.parent.relative_to(ROOT).parts[0] for path in ROOT.glob("*/__init__.py")} - {"tests", "deploy"}
+    assert {package for package in packages if f"`{package}/`" not in README} == set()
+
+
+def test_make_help_names_every_target_that_the_readme_tells_to_run() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in set(re.findall(r"`?make (\w+)`?", README)) - {"run", "and"}:
+        assert f"make {target} " in listed, target
