@@ -54,15 +54,16 @@ def _newest_if_up_to_date(architecture: Architecture, options: argparse.Namespac
 
 
 def _export(architecture: Architecture, options: argparse.Namespace) -> Version:
-    _prepare_environment()
-    from imagenet_export.export import Wishes, export  # these two take seconds
-    from imagenet_export.progress import Progress
+    from imagenet_export.progress import Progress  # draws with rich, which is slow to import
 
     progress = Progress(architecture.name)
     folder = ModelFolder(options.models_dir, architecture.name)
     with folder.locked(waiting=lambda: progress.say("another export is at work: waiting for it")):
         version = _newest_if_up_to_date(architecture, options)  # the other export may have made it
         if version is None:
+            _prepare_environment()
+            from imagenet_export.export import Wishes, export  # imports TensorFlow
+
             wishes = Wishes(allow_untrained=options.allow_untrained, force=options.force)
             version = export(architecture, folder, weights.find(architecture), wishes, progress)
             for removed in folder.prune(options.keep or _KEPT, anyones=options.keep is not None):

@@ -5,7 +5,9 @@ Alpha is dropped, not composited: the colours that are stored count. Of 16 bits 
 anything else is refused, though some releases of TensorFlow could read it: all servers accept the same images.
 A file that ends early is refused, not completed with grey. EXIF orientation is not applied.
 
-All of it equals Pillow's `convert("RGB")` (but for 16-bit grey) and `resize(…, Resampling.BILINEAR)`, which rounds.
+An engine without TensorFlow gets the same pixels from Pillow: `convert("RGB")` decodes alike (but for grey of 16 bits),
+and `resize(…, Resampling.BILINEAR)` resizes alike if it is given each band in mode "F". Given uint8, it rounds after
+each axis; that moves single pixels by up to 1 and scores by up to 0.04 on photographs, so here nothing is rounded.
 """
 
 from collections.abc import Callable

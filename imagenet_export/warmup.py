@@ -3,6 +3,8 @@
 TensorFlow Serving reads them from `assets.extra/tf_serving_warmup_requests`: a TFRecord file of PredictionLog messages.
 """
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +31,12 @@ def image() -> bytes:
 def write(architecture: Architecture, version: Path) -> None:
     path = version / _FILE
     path.parent.mkdir(exist_ok=True)
-    with tf.io.TFRecordWriter(str(path)) as records:
-        for size in _BATCH_SIZES:
-            records.write(_request(architecture, size).SerializeToString(deterministic=True))
+    try:
+        with tf.io.TFRecordWriter(str(path)) as records:
+            for size in _BATCH_SIZES:
+                records.write(_request(architecture, size).SerializeToString(deterministic=True))
+    except tf.errors.ResourceExhaustedError as error:  # TensorFlow's word for ENOSPC
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
 def _request(architecture: Architecture, size: int) -> PredictionLog:

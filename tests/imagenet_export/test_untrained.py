@@ -1,0 +1,33 @@
+"""Weights nobody trained: they mean nothing, but a system can be tried with them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from imagenet_export import network, serving_graph, untrained
+from imagenet_export.architecture import Architecture
+from imagenet_inception_v3.export import INCEPTION_V3
+from imagenet_mobilenet_v2.export import MOBILENET_V2
+from tests.imagenet_export import images
+from tests.imagenet_export.networks import Scores
+
+
+def untrained_scores(architecture: Architecture) -> Scores:
+    model = network.constructor(architecture)(weights=None)
+    untrained.initialise(model)
+    seen = serving_graph.inputs(architecture, tf.constant(images.four_unlike()))
+    scores: Scores = model(seen, training=False).numpy()
+    return scores
+
+
+@pytest.mark.parametrize("architecture", [MOBILENET_V2, INCEPTION_V3], ids=lambda architecture: architecture.name)
+def test_other_images_get_other_labels_and_none_is_certain(architecture: Architecture) -> None:
+    scores = untrained_scores(architecture)
+    assert np.isfinite(scores).all()
+    assert len(set(scores.argmax(axis=1))) >= 3
+    assert scores.max(axis=1).min() > 0.005
+    assert scores.max() < 0.95
+
+
+def test_the_same_weights_are_drawn_every_time() -> None:
+    np.testing.assert_allclose(untrained_scores(MOBILENET_V2), untrained_scores(MOBILENET_V2), rtol=1e-4)

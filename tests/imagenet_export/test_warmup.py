@@ -1,0 +1,18 @@
+"""Warm-up requests on a disk that is full; that they succeed is tested with the exported models."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from imagenet_export import warmup
+from imagenet_mobilenet_v2.export import MOBILENET_V2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_the_error_any_other_writer_raises(tmp_path: Path) -> None:
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "tf_serving_warmup_requests").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        warmup.write(MOBILENET_V2, tmp_path)
+    assert caught.value.errno == errno.ENOSPC
