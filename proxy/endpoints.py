@@ -102,7 +102,8 @@ async def answer_now(opened: State, image: bytes) -> Response:
     """Steps 2 to 4 of an image's path. The fast model goes first: what it can't read never reaches the queue."""
     model = opened.fast_model.model
     started = time.perf_counter()
-    [provisional] = await opened.fast_model.classify([image])
+    async with opened.admission:
+        [provisional] = await opened.fast_model.classify([image])
     classified = time.perf_counter()
     refinement = await opened.refinement.submit(image, provisional)
     predict_ms, queue_ms = (classified - started) * 1000, (time.perf_counter() - classified) * 1000

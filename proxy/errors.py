@@ -10,6 +10,10 @@ BadRequest
 """
 
 
+class Overloaded(Exception):
+    pass
+
+
 class BadRequest(Exception):
     """Its text tells the client what to do."""
 

@@ -32,6 +32,7 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-image", "Not an image type this service reads"
     ),
     errors.Undecodable: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
+    errors.Overloaded: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once", 1),
     ImageRejected: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
     ModelTooSlow: Problem(HTTPStatus.GATEWAY_TIMEOUT, "too-slow", "The fast model did not answer in time"),
     ModelBusy: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-busy", "The fast model has too much to do", 1),

@@ -19,6 +19,11 @@ class Settings(ServiceSettings):
     fast_model_address: str = "localhost:8500"
     fast_model_deadline: Seconds = timedelta(seconds=5)
     """After this the client gets a 504."""
+    fast_model_concurrency: int = Field(4, ge=1)
+    """Requests that one process has at the fast model at once. Its own threads set the limit: TensorFlow Serving has
+    four for each processor, and refuses what comes beyond them."""
+    max_waiting: int = Field(128, ge=0)
+    """Requests that may wait for that. One more gets a 503."""
     health_deadline: Seconds = timedelta(seconds=1)
     """A model that does not say how it is within this is `ng`."""
     test_image: Path = ROOT / "data" / "cat.jpg"

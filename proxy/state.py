@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from job_store import JobStore, Policy, connect
+from proxy.admission import Admission
 from proxy.refinement import Refinement
 from proxy.settings import Settings
 from proxy.uploaded_image import Limits
@@ -14,6 +15,7 @@ from tf_serving_client import ImageClassifier, ModelStatus, introduced, open_cha
 @dataclass(frozen=True, slots=True)
 class State:
     fast_model: ImageClassifier
+    admission: Admission
     models: tuple[ModelStatus, ...]
     store: JobStore
     refinement: Refinement
@@ -40,6 +42,7 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
         await stack.enter_async_context(introduced(*models))
         yield State(
             fast_model=ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
+            admission=Admission(settings.fast_model_concurrency, settings.max_waiting),
             models=models,
             store=store,
             refinement=Refinement(store, settings.redis_rest),

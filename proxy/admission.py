@@ -1,0 +1,33 @@
+"""How many requests may be at the fast model at once, and how many may wait for that."""
+
+import asyncio
+from types import TracebackType
+
+from proxy.errors import Overloaded
+
+
+class Admission:
+    """Beyond what keeps it busy, more requests at a model make it slower, not faster; and it refuses them at some point
+    (TensorFlow Serving: RESOURCE_EXHAUSTED). So they wait here, first come first served, and when too many wait, the
+    next is refused at once: a pile that grows answers nobody in time.
+    """
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._places = asyncio.Semaphore(at_once)
+        self._most = waiting
+        self._waiting = 0
+
+    async def __aenter__(self) -> None:
+        """Raises `Overloaded`."""
+        if self._places.locked() and self._waiting >= self._most:
+            raise Overloaded(f"{self._most} requests are waiting already: try again in a moment")
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._places.release()
