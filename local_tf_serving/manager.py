@@ -12,7 +12,7 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from local_tf_serving import versions
+from local_tf_serving import memory, versions
 from local_tf_serving.errors import Cancelled, Code, ServingError
 from local_tf_serving.predictor import Predictor
 from local_tf_serving.servables import Servables, State, Version
@@ -48,6 +48,7 @@ class Manager:
         on_outcome: Callable[[Version], None] = lambda _: None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
+        give_back_memory: Callable[[], None] = memory.give_back,
     ) -> None:
         """`load` turns a version's directory into something that answers, warmed up; it raises ServingError.
 
@@ -62,6 +63,7 @@ class Manager:
         self._on_outcome = on_outcome
         self._pace = pace or Pace()
         self._clock = clock
+        self._give_back_memory = give_back_memory
         self._stopping = False
         self._next_poll: float | None = None if self._pace.poll_seconds < 0 else 0
         self._wanted: frozenset[int] = frozenset()
@@ -124,6 +126,7 @@ class Manager:
             if version.state is State.UNLOADING and not version.users and version.predictor:
                 version.predictor.close()
                 self.servables.set_state(version.number, State.END)
+                self._give_back_memory()
                 self._log.info("unloaded", version=version.number)
                 return True
         return False
@@ -151,16 +154,19 @@ class Manager:
         self._log.info("loading", version=number, path=str(version.directory))
         try:
             predictor = self._load(version.directory)
+        except ServingError as error:
+            self._load_failed(number, error.code, error.message)
         except Exception as error:  # whatever a broken model raises, the version that answers goes on
-            failure = error if isinstance(error, ServingError) else ServingError(Code.UNKNOWN, repr(error))
-            self._load_failed(number, failure)
+            self._load_failed(number, Code.UNKNOWN, repr(error))
         else:
             del self._attempts[number]
             self._log.info("available", version=number, seconds=round(self._clock() - now, 3))
             self._on_outcome(self.servables.set_state(number, State.AVAILABLE, predictor=predictor))
+        self._give_back_memory()
         return True
 
-    def _load_failed(self, number: int, error: ServingError) -> None:
+    def _load_failed(self, number: int, code: Code, message: str) -> None:
+        error = ServingError(code, message)  # anew, without the traceback: its frames would keep the model in memory
         attempt = self._attempts[number]
         attempt.failures += 1
         self._log.error(

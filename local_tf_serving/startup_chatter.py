@@ -22,7 +22,7 @@ def hidden() -> Iterator[None]:
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # errors only; TensorFlow reads it once, on import
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # what fails is raised too; "2" adds lines for every damaged JPEG
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as held:

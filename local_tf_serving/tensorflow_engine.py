@@ -25,6 +25,8 @@ class TensorFlowEngine:
         self._config = _v1.ConfigProto(
             intra_op_parallelism_threads=parallelism.intra_op, inter_op_parallelism_threads=parallelism.inter_op
         )
+        self._config.experimental.optimize_for_static_graph = True  # the session drops its copy of the graph as loaded
+        self._config.experimental.disable_output_partition_graphs = True
 
     def load(self, directory: Path) -> "TensorFlowServable":
         if not any((directory / name).is_file() for name in _SAVED_MODEL_FILES):
