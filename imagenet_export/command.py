@@ -9,12 +9,16 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagenet_export import weights
 from imagenet_export.architecture import Architecture
-from imagenet_export.errors import ExportError
+from imagenet_export.errors import DependencyMissing, ExportError
 from imagenet_export.fingerprint import up_to_date
 from imagenet_export.publishing import ModelFolder, Version
+
+if TYPE_CHECKING:
+    from imagenet_export.progress import Progress
 
 _KEPT = 2
 """Versions: the newest, and the one a server serves until it has loaded the newest."""
@@ -61,15 +65,23 @@ def _export(architecture: Architecture, options: argparse.Namespace) -> Version:
     with folder.locked(waiting=lambda: progress.say("another export is at work: waiting for it")):
         version = _newest_if_up_to_date(architecture, options)  # the other export may have made it
         if version is None:
-            _prepare_environment()
-            from imagenet_export.export import Wishes, export  # imports TensorFlow
-
-            wishes = Wishes(allow_untrained=options.allow_untrained, force=options.force)
-            version = export(architecture, folder, weights.find(architecture), wishes, progress)
+            version = _export_with_tensorflow(architecture, folder, options, progress)
+            progress.say(f"version {version.number} is in {version.path}")
             for removed in folder.prune(options.keep or _KEPT, anyones=options.keep is not None):
                 progress.say(f"removed version {removed.number}")
-    progress.say(f"version {version.number} is in {version.path}")
     return version
+
+
+def _export_with_tensorflow(
+    architecture: Architecture, folder: ModelFolder, options: argparse.Namespace, progress: "Progress"
+) -> Version:
+    _prepare_environment()
+    try:
+        from imagenet_export.export import Wishes, export
+    except ModuleNotFoundError as error:
+        raise DependencyMissing(error.name) from error
+    wishes = Wishes(allow_untrained=options.allow_untrained, force=options.force)
+    return export(architecture, folder, weights.find(architecture), wishes, progress)
 
 
 def _prepare_environment() -> None:

@@ -1,7 +1,7 @@
 """Why there is no new version.
 
     ExportError
-    ├── TensorFlowMissing    nothing to export with
+    ├── DependencyMissing    TensorFlow, Keras or tensorflow-serving-api is not installed
     ├── WeightsUnavailable   no trained weights, and untrained ones were not allowed
     ├── WeightsUnreadable    a weights file is damaged, or another network's
     ├── ExportUnsound        the written model does not answer as the network does
@@ -16,8 +16,12 @@ class ExportError(Exception):
     pass
 
 
-class TensorFlowMissing(ExportError):
-    pass
+class DependencyMissing(ExportError):
+    def __init__(self, package: str | None) -> None:
+        super().__init__(
+            f"{package} is not installed; install requirements/models.txt, and with --no-deps "
+            "requirements/tensorflow-serving-api.txt"
+        )
 
 
 class WeightsUnavailable(ExportError):

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from imagenet_export.architecture import Architecture
-from imagenet_export.errors import TensorFlowMissing
+from imagenet_export.errors import DependencyMissing
 from imagenet_export.record import ExportRecord
 from imagenet_export.weights import LocalWeights, origin_of_file
 
@@ -20,7 +20,7 @@ def fingerprint(architecture: Architecture, weights_identity: str) -> str:
     ingredients = {
         "sources": _sources(),
         "tensorflow": tensorflow_version(),
-        "keras": metadata.version("keras"),
+        "keras": _installed("keras"),
         "architecture": asdict(architecture),
         "weights": weights_identity,
     }
@@ -28,12 +28,17 @@ def fingerprint(architecture: Architecture, weights_identity: str) -> str:
 
 
 def tensorflow_version() -> str:
-    for distribution in ("tensorflow-cpu", "tensorflow"):
+    return _installed("tensorflow-cpu", "tensorflow")
+
+
+def _installed(*distributions: str) -> str:
+    """The version of the first of `distributions` that is installed."""
+    for distribution in distributions:
         try:
             return metadata.version(distribution)
         except metadata.PackageNotFoundError:
             continue
-    raise TensorFlowMissing("TensorFlow is not installed: install requirements/models.txt")
+    raise DependencyMissing(distributions[-1])
 
 
 def up_to_date(

@@ -43,7 +43,7 @@ class Machine:
                 name: value for name, value in os.environ.items() if not name.startswith(("IMAGENET_", "TF_", "KERAS_"))
             },
             **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), nowhere),
-            "no_proxy": "",
+            **dict.fromkeys(("no_proxy", "NO_PROXY"), ""),
             "KERAS_HOME": str(self.home),
             **environment,
         }
@@ -79,6 +79,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("weights")
     lively_network(MOBILENET_V2, directory)
     return directory
+
+
+@pytest.fixture(scope="module")
+def exported_once(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models directory with one version of those weights, to be copied."""
+    models = tmp_path_factory.mktemp("exported")
+    assert export(MOBILENET_V2, models, weights=trained) == 0
+    return models
 
 
 def test_without_weights_anywhere_it_refuses_in_one_line_that_says_what_to_do(machine: Machine) -> None:
@@ -138,9 +146,9 @@ def test_a_second_run_does_nothing_without_even_tensorflow(untrained_machine: tu
     assert machine.versions() == ["1"]
 
 
-def test_weights_in_keras_cache_are_used_without_a_network(machine: Machine) -> None:
+def test_weights_in_keras_cache_are_used_without_a_network(machine: Machine, trained: Path) -> None:
     (machine.home / "models").mkdir()
-    network = lively_network(MOBILENET_V2, machine.home / "weights")
+    network = lively_network(MOBILENET_V2, trained)
     keras.saving.save_model(network, machine.home / "models" / MOBILENET_V2.keras_weights_file)
     finished = machine.run("--allow-untrained")
     assert finished.returncode == 0, finished.stderr
@@ -168,10 +176,8 @@ def test_a_directory_comes_first_and_replaces_untrained_weights(
     assert (machine.record(2)["weights"], machine.record(2)["weights_source"]) == ("imagenet", "directory")
 
 
-def test_untrained_weights_never_replace_trained_ones(
-    untrained_machine: tuple[Machine, str], trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert export(MOBILENET_V2, machine.models, weights=trained) == 0
+def test_untrained_weights_never_replace_trained_ones(exported_once: Path, machine: Machine) -> None:
+    shutil.copytree(exported_once, machine.models)
     older = machine.models / "mobilenet_v2" / "1" / "assets.extra" / "export.json"
     older.write_text(json.dumps({**machine.record(1), "fingerprint": "of an older exporter"}))
     finished = machine.run("--allow-untrained")
@@ -180,22 +186,28 @@ def test_untrained_weights_never_replace_trained_ones(
     assert machine.versions() == ["1"]
 
 
-def test_the_same_again_is_exported_only_by_force_and_old_versions_go(
-    trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
+def test_the_same_again_is_not_exported(
+    exported_once: Path, trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert export(MOBILENET_V2, machine.models, weights=trained) == 0
+    shutil.copytree(exported_once, machine.models)
     assert export(MOBILENET_V2, machine.models, weights=trained) == 0
     assert machine.versions() == ["1"]
-    assert capsys.readouterr().out.splitlines()[-1] == "mobilenet_v2: version 1 is up to date"
-    assert export(MOBILENET_V2, machine.models, "--force", weights=trained) == 0
-    assert machine.versions() == ["1", "2"]
+    assert capsys.readouterr().out == "mobilenet_v2: version 1 is up to date\n"
+
+
+def test_by_force_the_same_is_exported_again_and_the_oldest_version_goes(
+    exported_once: Path, trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in ("1", "2"):
+        shutil.copytree(exported_once / "mobilenet_v2" / "1", machine.models / "mobilenet_v2" / version)
     assert export(MOBILENET_V2, machine.models, "--force", weights=trained) == 0
     assert machine.versions() == ["2", "3"]
+    assert machine.record(3)["fingerprint"] == machine.record(2)["fingerprint"]
     assert "mobilenet_v2: removed version 1" in capsys.readouterr().out
 
 
-def test_a_version_without_its_model_is_exported_anew(trained: Path, machine: Machine) -> None:
-    assert export(MOBILENET_V2, machine.models, weights=trained) == 0
+def test_a_version_without_its_model_is_exported_anew(exported_once: Path, trained: Path, machine: Machine) -> None:
+    shutil.copytree(exported_once, machine.models)
     (machine.models / "mobilenet_v2" / "1" / "saved_model.pb").unlink()
     assert export(MOBILENET_V2, machine.models, weights=trained) == 0
     assert machine.versions() == ["1", "2"]

@@ -30,4 +30,8 @@ def test_other_images_get_other_labels_and_none_is_certain(architecture: Archite
 
 
 def test_the_same_weights_are_drawn_every_time() -> None:
-    np.testing.assert_allclose(untrained_scores(MOBILENET_V2), untrained_scores(MOBILENET_V2), rtol=1e-4)
+    first, second = (network.constructor(MOBILENET_V2)(weights=None) for _ in range(2))
+    for model in (first, second):
+        untrained.initialise(model)
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
