@@ -11,10 +11,36 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-ba
 CODE   := backend deploy hop_log imagenet_export imagenet_inception_v3 imagenet_mobilenet_v2 job_store \
           local_tf_serving proxy service_settings tests tf_serving_client
 
+# With Docker. All of these can be overridden: make build_all DOCKER_REPOSITORY=me/mine IMAGE_VERSION=1.2.3
+DOCKER_REPOSITORY ?= shibui/ml-system-in-actions
+IMAGE_VERSION     ?= 0.0.1
+PYTHON_IMAGE      ?= python:3.11-slim-bookworm
+TF_SERVING_IMAGE  ?= tensorflow/serving:2.20.0
+WEIGHTS           ?= imagenet
+SERVING           ?= tensorflow
+DOCKER            ?= docker
+DOCKER_COMPOSE    ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+IMAGE         := $(DOCKER_REPOSITORY):sync_async_pattern
+SERVING_IMAGE := $(IMAGE)_local_tf_serving_$(IMAGE_VERSION)
+ifeq ($(SERVING),local)
+  TF_SERVING_IMAGE := $(SERVING_IMAGE)
+  MODEL_VERSION    := local_$(IMAGE_VERSION)
+  SERVING_BUILD    := build_serving
+  COMPOSE          := $(DOCKER_COMPOSE) -f ./docker-compose.yml -f ./docker-compose.local-serving.yml
+else
+  MODEL_VERSION    := $(IMAGE_VERSION)
+  COMPOSE          := $(DOCKER_COMPOSE) -f ./docker-compose.yml
+endif
+BUILD       = $(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --build-arg IMAGE_VERSION=$(IMAGE_VERSION)
+BUILD_MODEL = $(BUILD) --build-arg TF_SERVING_IMAGE=$(TF_SERVING_IMAGE) --build-arg WEIGHTS=$(WEIGHTS)
+export DOCKER_REPOSITORY IMAGE_VERSION
+
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z_]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##  / { print ""; print substr($$0, 4) } /^[a-z_]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+##  Without Docker:
 .PHONY: run
 run: $(VENV)/.run ## Serve the pattern on localhost:8000, without Docker. PORT, MODELS_DIR, DATA_DIR, IMAGENET_WEIGHTS_DIR
 	@exec $(BIN)/python -m deploy.local
@@ -42,6 +68,67 @@ format: $(VENV)/.dev ## Put the code into its form
 lock: $(VENV)/.dev ## Choose the newest versions of everything and lock them with hashes
 	@cd requirements && ./lock ../$(BIN)/uv
 
+##  With Docker:
+.PHONY: build_all
+build_all: build_proxy build_sync build_async build_backend ## Build all images. SERVING=local: with the project's own model server
+
+.PHONY: build_proxy
+build_proxy: ## Build the image of the proxy
+	$(BUILD) -t $(IMAGE)_sync_async_proxy_$(IMAGE_VERSION) -f ./Dockerfile.proxy .
+
+.PHONY: build_backend
+build_backend: ## Build the image of the worker
+	$(BUILD) -t $(IMAGE)_sync_async_backend_$(IMAGE_VERSION) -f ./Dockerfile.backend .
+
+.PHONY: build_sync
+build_sync: weights $(SERVING_BUILD) ## Build the image of the fast model
+	$(BUILD_MODEL) -t $(IMAGE)_imagenet_mobilenet_v2_$(MODEL_VERSION) -f ./imagenet_mobilenet_v2/Dockerfile .
+
+.PHONY: build_async
+build_async: weights $(SERVING_BUILD) ## Build the image of the accurate model. WEIGHTS=untrained: without ImageNet weights
+	$(BUILD_MODEL) -t $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION) -f ./imagenet_inception_v3/Dockerfile .
+
+.PHONY: build_serving
+build_serving: ## Build the image of the project's own model server
+	$(BUILD) -t $(SERVING_IMAGE) -f ./local_tf_serving/Dockerfile .
+
+.PHONY: weights
+weights:
+	@mkdir -p var/weights && rm -f var/weights/*.h5
+	@if [ -n "$(IMAGENET_WEIGHTS_DIR)" ]; then cp -v $(IMAGENET_WEIGHTS_DIR)/*.weights.h5 var/weights/; fi
+
+.PHONY: push_all
+push_all: push_proxy push_sync push_async push_backend ## Push all images to DOCKER_REPOSITORY
+.PHONY: push_proxy push_sync push_async push_backend
+push_proxy: ; $(DOCKER) push $(IMAGE)_sync_async_proxy_$(IMAGE_VERSION)
+push_sync: ; $(DOCKER) push $(IMAGE)_imagenet_mobilenet_v2_$(MODEL_VERSION)
+push_async: ; $(DOCKER) push $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION)
+push_backend: ; $(DOCKER) push $(IMAGE)_sync_async_backend_$(IMAGE_VERSION)
+
+.PHONY: c_build
+c_build: build_all ## The same as build_all
+
+.PHONY: c_up
+c_up: ## Start the containers on localhost:8000 and wait until they are healthy. SERVING=local, BACKEND_REPLICAS=3
+	$(COMPOSE) up -d
+
+.PHONY: c_down
+c_down: ## Stop and remove the containers; the jobs stay in their volume
+	$(COMPOSE) down
+
+.PHONY: c_logs
+c_logs: ## Follow the containers' logs
+	$(COMPOSE) logs -f --tail=100
+
+.PHONY: c_ps
+c_ps: ## List the containers and their health
+	$(COMPOSE) ps
+
+.PHONY: test_compose
+test_compose: $(VENV)/.dev ## Build every image, start both variants of the stack and break them
+	@exec $(BIN)/python -m pytest tests/compose $(PYTEST_ARGS)
+
+##  Housekeeping:
 .PHONY: install
 install: $(VENV)/.run ## Install what `make run` needs, and no more
 

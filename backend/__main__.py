@@ -9,6 +9,7 @@ import uvloop
 
 import hop_log
 from backend.batch import Means
+from backend.health import answering
 from backend.lease import BEATS
 from backend.patience import Patience
 from backend.settings import Settings
@@ -53,6 +54,7 @@ async def work(settings: Settings) -> None:
         )
         hop_log.get().info("→ worker", model=settings.accurate_model, batch=settings.batch_size)
         await stack.enter_async_context(introduced(status))
+        await stack.enter_async_context(answering(settings.health_socket, store.answers))
         await worker.run(stopping, settings.shutdown_grace)
 
 

@@ -1,6 +1,7 @@
 """The worker's settings, from the environment."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field
 
@@ -18,6 +19,8 @@ class Settings(ServiceSettings):
     """How long a worker may be silent about a job before another takes it."""
     max_attempts: int = Field(3, ge=1)
     """Attempts that may end with no answer before a job is a dead letter."""
+    health_socket: Path | None = None
+    """Where the worker answers `python -m backend.health`. Its image sets it."""
     redis_timeout: Seconds = timedelta(seconds=5)
     shutdown_grace: Seconds = timedelta(seconds=20)
     """After SIGTERM, what is in hand may take this long; what is not done then is given back."""
