@@ -41,7 +41,7 @@ def _serve(flags: Flags, log: FilteringBoundLogger) -> int:
         from local_tf_serving.server import Server  # after the engine, which decides how `tensorflow` is imported
 
         server = Server(flags, engine, claimed, log=log, events=events)
-        gc.freeze()  # a million objects of imported modules need no look at every collection while requests wait
+        gc.freeze()  # 300,000 objects of imported modules need no look at each collection, with requests waiting
         server.run()
     except CannotStart as error:
         log.error("can't start", reason=str(error))

@@ -1,6 +1,7 @@
 """The body of a REST `:predict` read into a PredictRequest by the rules of util/json_tensor.cc."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
@@ -10,6 +11,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from local_tf_serving.errors import InvalidArgument, ServingError
 from local_tf_serving.json_tensor import JsonTensor, is_base64, show
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 InputTypes = Callable[[str], Mapping[str, int]]
 """From a signature's name, empty for the default, to the DataType of each input alias."""
 
@@ -51,10 +53,13 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not body:
         raise InvalidArgument("JSON Parse error: The document is empty")
     try:
-        document = json.loads(body.decode())
+        text = body.decode()
+        document = json.loads(text)
+        if _SURROGATE.search(text):
+            show(document).encode()  # Python reads half a surrogate pair, and fails wherever it is used
     except json.JSONDecodeError as error:
         raise InvalidArgument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or nested without end
+    except (ValueError, RecursionError) as error:  # no UTF-8, half a surrogate, thousands of digits, endless nesting
         raise InvalidArgument(f"JSON Parse error: {error}") from error
     if not isinstance(document, dict):
         raise InvalidArgument(f"JSON Value: {show(document)} Is not object")

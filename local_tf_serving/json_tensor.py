@@ -19,6 +19,7 @@ from local_tf_serving import tensor
 from local_tf_serving.errors import InvalidArgument, Unimplemented
 
 _BASE64_KEY = "b64"
+_MAX_RANK = 254  # TensorShape::MaxDimensions
 _BYTES_SUFFIX = "_bytes"  # of an output's name: its strings are written in base64
 _INT32 = range(-(2**31), 2**31)
 _INTEGERS = {
@@ -40,7 +41,10 @@ _WRITABLE = {types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_BOOL, types_p
 
 def show(value: Any) -> str:
     """A JSON value for an error message."""
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "nested too deeply to show"
 
 
 def is_base64(value: Any) -> bool:
@@ -156,10 +160,7 @@ def _boolean(value: Any) -> bool:
 
 def _string(value: Any) -> bytes:
     if isinstance(value, str):
-        try:
-            return value.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidArgument(f"JSON Parse error: {error.reason}") from error
+        return value.encode()
     if not isinstance(value, dict):
         raise _type_error(value, types_pb2.DT_STRING)
     if not is_base64(value):
@@ -181,8 +182,10 @@ def _type_error(value: Any, data_type: int) -> InvalidArgument:
 
 def _shape(value: Any) -> list[int]:
     """By the first element of each level; `_flatten` checks the others against it."""
-    shape = []
+    shape: list[int] = []
     while isinstance(value, list):
+        if len(shape) == _MAX_RANK:
+            raise InvalidArgument(f"Encountered list at unexpected level: {_MAX_RANK} expected < {_MAX_RANK}")
         shape.append(len(value))
         value = value[0] if value else None
     return shape

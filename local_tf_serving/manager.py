@@ -72,7 +72,10 @@ class Manager:
     def run(self) -> None:
         """Work until `stop` is called. What is loaded stays loaded."""
         while not self._stopping:
-            self.tick()
+            try:
+                self.tick()
+            except Exception:  # a thread that ended here would leave a server that never swaps again
+                self._log.exception("manager failed, and goes on")
             self._wake.wait(self._seconds_to_next())
             self._wake.clear()
 
@@ -124,10 +127,13 @@ class Manager:
     def _finish_unloading(self) -> bool:
         for version in self.servables.snapshot():
             if version.state is State.UNLOADING and not version.users and version.predictor:
-                version.predictor.close()
+                try:
+                    version.predictor.close()
+                    self._log.info("unloaded", version=version.number)
+                except Exception:  # there is no second try: nobody knows what is left of it
+                    self._log.exception("unload failed", version=version.number)
                 self.servables.set_state(version.number, State.END)
                 self._give_back_memory()
-                self._log.info("unloaded", version=version.number)
                 return True
         return False
 

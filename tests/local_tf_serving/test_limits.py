@@ -1,6 +1,8 @@
 """A server with one thread for each API and little patience: deadlines, and what is refused under load."""
 
+import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -70,14 +72,23 @@ def test_rest_gives_up_after_its_timeout(narrow: ModelServer) -> None:
     assert (response.status_code, response.json()) == (504, {"error": "Timed out waiting for notification"})
 
 
-async def test_rest_looks_things_up_while_all_its_threads_predict(narrow: ModelServer, gate: Gate) -> None:
-    await wait_until(lambda: is_free(narrow))
-    running = narrow.prediction.Predict.future(gate.request)
-    await gate.entered()
-    assert narrow.http.get("/v1/models/m").status_code == 200
-    assert narrow.predict_json({"signature_name": "echo_float", "instances": [1]}).json() == {"predictions": [1.0]}
-    await gate.open()
-    running.result(10)
+async def test_a_rest_prediction_waits_for_a_thread_and_its_time_runs_meanwhile(
+    narrow: ModelServer, gate: Gate
+) -> None:
+    held = {"signature_name": "gate", "inputs": gate.request.inputs["path"].string_val[0].decode()}
+    quick = {"signature_name": "echo_float", "instances": [1]}
+    with ThreadPoolExecutor() as callers:
+        running = callers.submit(narrow.predict_json, held)
+        await gate.entered()
+        sent = time.monotonic()
+        waiting = callers.submit(narrow.predict_json, quick)
+        assert narrow.http.get("/v1/models/m").status_code == 200, "looking things up takes no thread"
+        assert is_free(narrow), "gRPC has a thread of its own"
+        await wait_until(lambda: time.monotonic() > sent + 1)
+        assert not waiting.done()
+        await gate.open()
+        assert (running.result().status_code, waiting.result().status_code) == (504, 504)
+    assert narrow.predict_json(quick).json() == {"predictions": [1.0]}
 
 
 def test_at_debug_level_there_is_a_line_a_request(narrow: ModelServer) -> None:

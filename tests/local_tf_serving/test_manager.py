@@ -1,5 +1,7 @@
 """The life of versions, step by step: an engine that loads at once, and a clock that is turned by hand."""
 
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from local_tf_serving.errors import Code, InvalidArgument, NotFound, ServingErro
 from local_tf_serving.manager import Manager, Pace
 from local_tf_serving.predictor import Predictor
 from local_tf_serving.servables import Version
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -21,23 +24,28 @@ class Loaded:
     directory: Path
     signature_defs: dict[str, Any] = field(default_factory=dict)
     closed: bool = False
+    closes: bool = True
 
     def run(self, *_: object) -> list[Any]:
         raise NotImplementedError
 
     def close(self) -> None:
+        if not self.closes:
+            raise RuntimeError("it does not close")
         self.closed = True
 
 
 class Life:
     def __init__(self, base_path: Path, pace: Pace) -> None:
         self.base_path = base_path
+        self.turned_by_hand = True
         self.now = 1000.0
         self.loaded: list[Loaded] = []
         self.broken: dict[str, Exception] = {}
         self.tries: list[str] = []
         self.outcomes: list[Version] = []
         self.memory_given_back = 0
+        self.memory_is_given_back = True
         self.manager = Manager(
             "m",
             base_path,
@@ -45,7 +53,7 @@ class Life:
             log=hop_log.get(),
             on_outcome=self.outcomes.append,
             pace=pace,
-            clock=lambda: self.now,
+            clock=lambda: self.now if self.turned_by_hand else time.monotonic(),
             give_back_memory=self._give_back_memory,
         )
 
@@ -68,6 +76,8 @@ class Life:
         return status.error
 
     def _give_back_memory(self) -> None:
+        if not self.memory_is_given_back:
+            raise RuntimeError("no memory is given back")
         self.memory_given_back += 1
 
     def _load(self, directory: Path) -> Predictor:
@@ -278,6 +288,31 @@ def test_the_base_path_is_looked_at_once_never_or_again_and_again(
     life.tick(1)
     assert 2 not in life.states()
     assert life.tick(4) == seen
+
+
+def test_a_version_that_does_not_close_ends_all_the_same(start: Callable[..., Life]) -> None:
+    life = start()
+    life.publish(1)
+    life.tick()
+    life.loaded[0].closes = False
+    life.publish(2)
+    assert life.tick() == {2: "AVAILABLE", 1: "END"}
+
+
+async def test_its_thread_survives_what_nobody_thought_of(start: Callable[..., Life]) -> None:
+    life = start(poll_seconds=0.01)
+    life.turned_by_hand = False
+    life.memory_is_given_back = False
+    life.publish(1)
+    thread = threading.Thread(target=life.manager.run)
+    thread.start()
+    try:
+        await wait_until(lambda: life.states() == {1: "AVAILABLE"})
+        life.publish(2)
+        await wait_until(lambda: life.states() == {2: "AVAILABLE", 1: "END"})
+    finally:
+        life.manager.stop()
+        thread.join()
 
 
 def test_what_was_never_there_is_not_found(start: Callable[..., Life]) -> None:
