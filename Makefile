@@ -111,6 +111,7 @@ c_build: build_all ## The same as build_all
 .PHONY: c_up
 c_up: ## Start the containers on localhost:8000 and wait until they are healthy. SERVING=local, BACKEND_REPLICAS=3
 	$(COMPOSE) up -d
+	@$(PYTHON) deploy/docker/wait.py $(or $(PORT),8000)
 
 .PHONY: c_down
 c_down: ## Stop and remove the containers; the jobs stay in their volume
