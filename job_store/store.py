@@ -105,7 +105,8 @@ class JobStore:
         """Read a job; None when there is none, or no longer."""
         key = self.keys.job(job_id)
         with redis_answers():
-            async with self.redis.pipeline(transaction=True) as pipe:
+            # No MULTI: Redis whose memory is full refuses to queue even a read in one, and answers must still be read.
+            async with self.redis.pipeline(transaction=False) as pipe:
                 pipe.hgetall(key)
                 pipe.pttl(key)
                 pipe.time()

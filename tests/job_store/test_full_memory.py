@@ -1,0 +1,92 @@
+"""When Redis's memory is full only new jobs are refused: all else must go on, so that memory can drain."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+import pytest_asyncio
+
+from job_store import DeadLetters, JobStatus, JobStore, QueueFull
+from tests.job_store.inspection import contents
+from tests.job_store.jobs import SIAMESE, claim_one, found, submit
+from tests.support.redis import RedisServer
+
+IMAGE = bytes(100_000)
+
+
+@pytest_asyncio.fixture
+async def store(own_redis_server: RedisServer) -> AsyncIterator[JobStore]:
+    await own_redis_server.start()
+    async with own_redis_server.client() as redis:
+        yield JobStore(redis)
+
+
+async def fill(store: JobStore) -> None:
+    """Redis uses more than it may from now on, whatever is freed."""
+    await store.redis.config_set("maxmemory", 1)
+
+
+async def test_a_new_job_is_refused_and_leaves_nothing_behind(store: JobStore) -> None:
+    await submit(store, IMAGE)
+    await fill(store)
+    before = await contents(store.redis)
+    with pytest.raises(QueueFull):
+        await submit(store, IMAGE)
+    await store.redis.script_flush()
+    with pytest.raises(QueueFull):
+        await submit(store, IMAGE)
+    assert await contents(store.redis) == before
+
+
+async def test_jobs_in_redis_go_all_their_ways(store: JobStore) -> None:
+    succeeds, fails, returns = await submit(store, IMAGE, IMAGE, IMAGE)
+    await fill(store)
+    to_finish, to_fail, to_return = (await store.claim(3)).jobs
+    assert await store.extend(to_finish)
+    assert await store.finish(to_finish, SIAMESE)
+    assert await store.fail(to_fail, "broken")
+    assert await store.give_back(to_return, counts=False)
+    assert (await found(store, succeeds)).output == SIAMESE
+    assert (await found(store, fails)).error == "broken"
+    assert (await claim_one(store)).job_id == returns
+
+
+async def test_the_first_worker_ever_can_still_begin(store: JobStore) -> None:
+    await fill(store)
+    assert (await store.claim(1)).jobs == []
+    await store.redis.delete(store.keys.backlog)
+    await store.redis.script_flush()
+    assert (await store.claim(1)).jobs == []
+
+
+async def test_dead_letters_can_be_seen_replayed_and_discarded(store: JobStore) -> None:
+    dead_letters = DeadLetters(store.redis, store)
+    replayed, discarded = await submit(store, IMAGE, IMAGE)
+    for claim in (await store.claim(2)).jobs:
+        await store.fail(claim, "broken")
+    await fill(store)
+    assert {letter.id for letter in await dead_letters.list()} == {replayed, discarded}
+    assert await dead_letters.image(discarded) == IMAGE
+    assert await dead_letters.discard(discarded)
+    assert await dead_letters.replay(replayed)
+    assert (await claim_one(store)).job_id == replayed
+
+
+async def test_as_jobs_end_there_is_room_again(store: JobStore) -> None:
+    used = (await store.redis.info("memory"))["used_memory"]
+    await store.redis.config_set("maxmemory", used + 20 * len(IMAGE))
+    accepted = await submit_until_full(store)
+    assert len(accepted) > 10
+    while claims := (await store.claim(4)).jobs:
+        for claim in claims:
+            assert await store.finish(claim, SIAMESE)
+    assert {(await found(store, job_id)).status for job_id in accepted} == {JobStatus.SUCCEEDED}
+    assert await submit(store, *[IMAGE] * 10)
+
+
+async def submit_until_full(store: JobStore) -> list[str]:
+    accepted: list[str] = []
+    with suppress(QueueFull):
+        while True:
+            accepted += await submit(store, IMAGE)
+    return accepted
