@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 MAX_CONNECTIONS: Final = 50
-"""Connections of one client. Who finds them all in use waits for one, up to the timeout: a busy Redis, not a dead one."""
+"""Of one client. Who finds all of them in use waits for one, up to the timeout: Redis is busy then, not gone."""
 
 
 def connect(url: str, *, name: str, timeout: timedelta) -> Redis:

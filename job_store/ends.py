@@ -9,10 +9,10 @@ from typing import Final
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
+from job_store.errors import StoreUnavailable
 from job_store.job import Job
-from job_store.store import JobStore
+from job_store.store import JobStore, redis_answers
 
 QUIET: Final = timedelta(seconds=5)
 """Silence after which the connection is asked whether it is still one."""
@@ -29,7 +29,6 @@ class Ends:
         self._redis = redis
         self._store = store
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._listening = asyncio.Event()
 
     async def wait(self, job_id: str, timeout: timedelta) -> Job | None:
         """Return the job when it has ended, or as it is after `timeout`; None when there is no such job."""
@@ -37,7 +36,6 @@ class Ends:
         self._waiters[job_id].add(woken)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                await self._listening.wait()
                 while (job := await self._store.find(job_id)) and not job.status.is_final:
                     await woken.wait()
                     woken.clear()
@@ -57,32 +55,31 @@ class Ends:
             yield
         finally:
             listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await listener
+            await asyncio.wait([listener])
 
     async def _listen_for_ever(self) -> None:
         while True:
-            with suppress(RedisError, OSError, TimeoutError):
+            with suppress(StoreUnavailable):
                 async with self._redis.pubsub() as subscription:
                     await self._listen(subscription)
-            self._listening.clear()
             await asyncio.sleep(0.1)
 
     async def _listen(self, subscription: PubSub) -> None:
-        await subscription.subscribe(self._store.keys.ended)
+        with redis_answers():
+            await subscription.subscribe(self._store.keys.ended)
         asked = False
         while True:
-            message = await subscription.get_message(timeout=QUIET.total_seconds())
-            if message is None:
-                if asked:
+            with redis_answers():
+                message = await subscription.get_message(timeout=QUIET.total_seconds())
+                if message is None and asked:
                     raise TimeoutError("the subscription's connection is dead")
-                await subscription.ping()
-            elif message["type"] == "subscribe":
-                self._listening.set()
-                self._wake(*self._waiters)  # an end may have gone by unheard while nobody listened
-            elif message["type"] == "message":
-                self._wake(message["data"].decode())
+                if message is None:
+                    await subscription.ping()
             asked = message is None
+            if message and message["type"] == "subscribe":
+                self._wake(*self._waiters)  # an end may have gone by unheard while nobody listened
+            elif message and message["type"] == "message":
+                self._wake(message["data"].decode())
 
     def _wake(self, *job_ids: str) -> None:
         for job_id in job_ids:

@@ -4,6 +4,7 @@ Every transition is one Lua script and names the attempt it belongs to (`Claim.t
 all, and a worker that was thought dead cannot overwrite what came after it.
 """
 
+import asyncio
 import json
 import secrets
 from collections.abc import Iterator
@@ -132,11 +133,20 @@ class JobStore:
 
 @contextmanager
 def redis_answers() -> Iterator[None]:
-    """Whatever Redis or the way to it raises is one thing to a caller: the store is unavailable."""
+    """Whatever Redis or the way to it raises is one thing to a caller: the store is unavailable.
+
+    A cancellation that comes just as a command goes out is lost in Python 3.11's `asyncio.wait_for`, which redis-py
+    sends with, and a caller with a timeout would wait for ever. So it is raised here.
+    """
+    caller = asyncio.current_task()
+    cancellations = caller.cancelling() if caller else 0
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
         raise StoreUnavailable(f"Redis did not answer: {error or type(error).__name__}") from error
+    finally:
+        if caller and caller.cancelling() > cancellations:
+            raise asyncio.CancelledError
 
 
 def _ms(span: timedelta) -> int:

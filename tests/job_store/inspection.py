@@ -1,5 +1,6 @@
 """Looks into Redis behind the job store's back, and makes time pass there without waiting."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -53,6 +54,12 @@ async def let_lease_run_out(store: JobStore, job_id: str) -> None:
     idle = int(store.policy.lease / timedelta(milliseconds=1))
     aged = await store.redis.xclaim(store.keys.backlog, WORKERS, WORKERS, 0, [entry], idle=idle, justid=True)
     assert aged == [entry]
+
+
+async def let_pass(steps: int) -> None:
+    """Let every task take that many steps."""
+    for _ in range(steps):
+        await asyncio.sleep(0)
 
 
 async def expire(store: JobStore, job_id: str) -> None:
