@@ -144,13 +144,13 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: requirements/run.txt requirements/tensorflow-serving-api.txt requirements/redis-server.txt | $(VENV)/bin/python
 	@echo "make: installing what the services need (TensorFlow is most of it)"
-	@$(PIP) --quiet -r requirements/run.txt
+	@$(PIP) -r requirements/run.txt
 	@$(MAKE) $(VENV)/.extras
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt requirements/tensorflow-serving-api.txt requirements/redis-server.txt | $(VENV)/bin/python
 	@echo "make: installing what the services and the tests need (TensorFlow is most of it)"
-	@$(PIP) --quiet -r requirements/dev.txt
+	@$(PIP) -r requirements/dev.txt
 	@$(MAKE) $(VENV)/.extras
 	@touch $@ $(VENV)/.run
 
