@@ -1,6 +1,4 @@
-"""Predict over gRPC: what goes in, what comes out, and the code of everything that can be wrong."""
-
-from collections.abc import Callable
+"""Predict over gRPC: what goes in and what comes out; what goes wrong is in test_wrong_requests."""
 
 import grpc
 import numpy as np
@@ -15,10 +13,6 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 from tests.local_tf_serving.model_server import ModelServer, request
 from tests.local_tf_serving.saved_models import ECHOED
 
-INVALID_ARGUMENT = grpc.StatusCode.INVALID_ARGUMENT
-NOT_FOUND = grpc.StatusCode.NOT_FOUND
-FAILED_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
-
 PAIR = np.array([[1, 2]], np.float32)
 VALUES = {
     "bool": [[True], [False]],
@@ -30,127 +24,10 @@ VALUES = {
 }
 
 
-def without_model_spec() -> PredictRequest:
-    message = request("arithmetic", x=PAIR, y=PAIR)
-    message.ClearField("model_spec")
-    return message
-
-
-def named(name: str) -> PredictRequest:
-    message = request("arithmetic", x=PAIR, y=PAIR)
-    message.model_spec.name = name
-    return message
-
-
-def labelled(label: str) -> PredictRequest:
-    message = request("arithmetic", x=PAIR, y=PAIR)
-    message.model_spec.version_label = label
-    return message
-
-
 def filtered(*aliases: str) -> PredictRequest:
     message = request("arithmetic", x=PAIR, y=PAIR)
     message.output_filter.extend(aliases)
     return message
-
-
-def malformed(change: Callable[[tf.Tensor], object]) -> PredictRequest:
-    message = request("arithmetic", x=PAIR, y=PAIR)
-    change(message.inputs["x"])
-    return message
-
-
-def lengthen(tensor: tf.Tensor) -> None:
-    tensor.tensor_content += b"1234"
-
-
-def unname_type(tensor: tf.Tensor) -> None:
-    tensor.dtype = 0
-
-
-def turn_negative(tensor: tf.Tensor) -> None:
-    tensor.tensor_shape.dim[0].size = -1
-
-
-def grow_beyond_memory(tensor: tf.Tensor) -> None:
-    tensor.tensor_content = b""
-    tensor.tensor_shape.dim[0].size = 2**62
-
-
-WRONG = {
-    "no model spec": (without_model_spec(), INVALID_ARGUMENT, "Missing ModelSpec"),
-    "no name": (named(""), INVALID_ARGUMENT, "ModelSpec has no name specified."),
-    "unknown model": (named("other"), NOT_FOUND, "Servable not found for request: Latest(other)"),
-    "unknown version": (request(version=7), NOT_FOUND, "Servable not found for request: Specific(m, 7)"),
-    "unknown label": (labelled("canary"), INVALID_ARGUMENT, "Unrecognized servable version label: canary"),
-    "unknown signature": (request("other"), FAILED_PRECONDITION, 'Serving signature key "other" not found.'),
-    "missing input": (
-        request("arithmetic", y=PAIR),
-        INVALID_ARGUMENT,
-        "input size does not match signature: 1!=2 len({y}) != len({x,y}). Sent extra: {}. Missing but required: {x}.",
-    ),
-    "extra input": (
-        request("arithmetic", x=PAIR, y=PAIR, z=PAIR),
-        INVALID_ARGUMENT,
-        "input size does not match signature: 3!=2 len({x,y,z}) != len({x,y}). "
-        "Sent extra: {z}. Missing but required: {}.",
-    ),
-    "misnamed input": (
-        request("arithmetic", x=PAIR, z=PAIR),
-        INVALID_ARGUMENT,
-        ") not found in request and no default value provided. "
-        "Inputs expected to be in the request {x,z}, or default input alias set: ",
-    ),
-    "misnamed input beside a default": (
-        request("defaults", x=PAIR, other=PAIR),
-        INVALID_ARGUMENT,
-        "Inputs contains invalid name. Used request inputs: x, request input: other,x",
-    ),
-    "too much tensor content": (malformed(lengthen), INVALID_ARGUMENT, "tensor parsing error: x"),
-    "no dtype": (malformed(unname_type), INVALID_ARGUMENT, "tensor parsing error: x"),
-    "negative dimension": (malformed(turn_negative), INVALID_ARGUMENT, "tensor parsing error: x"),
-    "more elements than memory": (malformed(grow_beyond_memory), INVALID_ARGUMENT, "tensor parsing error: x"),
-    "wrong dtype": (
-        request("arithmetic", x=PAIR, y=[b"1"]),
-        INVALID_ARGUMENT,
-        "Expects arg[1] to be float but string is provided",
-    ),
-    "shape the op can't take": (request(image_bytes=b"no list"), INVALID_ARGUMENT, ""),
-    "no image": (request(image_bytes=[b"no image"]), INVALID_ARGUMENT, "Unknown image file format"),
-    "empty image": (request(image_bytes=[b""]), INVALID_ARGUMENT, ""),
-    "unknown output": (
-        filtered("sum", "other"),
-        INVALID_ARGUMENT,
-        "output tensor alias not found in signature: other Outputs expected to be in the set {raw_bytes,sum,text}.",
-    ),
-    "output asked for twice": (filtered("sum", "sum"), INVALID_ARGUMENT, "duplicate output tensor alias: sum"),
-}
-
-
-@pytest.mark.parametrize(("message", "code", "text"), WRONG.values(), ids=WRONG)
-def test_a_wrong_request_gets_tensorflow_servings_code(
-    server: ModelServer, message: PredictRequest, code: grpc.StatusCode, text: str
-) -> None:
-    got, words = server.refusal(message)
-    assert got is code
-    assert text in words
-
-
-def test_one_bad_image_fails_its_whole_batch(server: ModelServer, cat: bytes) -> None:
-    code, _ = server.refusal(request(image_bytes=[cat, b"no image", cat]))
-    assert code is INVALID_ARGUMENT
-
-
-def test_a_truncated_image_is_an_invalid_argument(server: ModelServer, cat: bytes) -> None:
-    code, _ = server.refusal(request(image_bytes=[cat[:3000]]))
-    assert code is INVALID_ARGUMENT
-
-
-def test_a_long_error_message_is_cut_at_1024_characters(server: ModelServer) -> None:
-    code, words = server.refusal(request("number", text=[b"x" * 5000]))
-    assert code is INVALID_ARGUMENT
-    assert len(words) == 1024 + len("...TRUNCATED")
-    assert words.endswith("xxx...TRUNCATED")
 
 
 def test_an_image_is_scored(server: ModelServer, cat: bytes) -> None:
