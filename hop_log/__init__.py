@@ -17,6 +17,11 @@ Format = Literal["logfmt", "json"]
 
 def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> None:
     """Send every line to standard output, named after its process. Called once, by the process's own entry point."""
+
+    def name_process(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["process"] = process
+        return event
+
     render: structlog.typing.Processor = structlog.processors.LogfmtRenderer(
         key_order=["at", "process", "level", "hop", "job"], drop_missing=True, bool_as_flag=False
     )
@@ -24,6 +29,7 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
         render = structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
         processors=[
+            name_process,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
@@ -35,7 +41,6 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
 
 
 def get() -> structlog.typing.FilteringBoundLogger:

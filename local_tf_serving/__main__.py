@@ -18,9 +18,8 @@ from local_tf_serving.flags import Flags, parse
 
 def main() -> NoReturn:
     flags = parse(sys.argv[1:])
-    process = f"tf-serving:{flags.model_name}"
-    hop_log.configure(process, level=flags.log_level)
-    status = _serve(flags, hop_log.get().bind(process=process))  # bound, since other threads don't see contextvars
+    hop_log.configure(f"tf-serving:{flags.model_name}", level=flags.log_level)
+    status = _serve(flags, hop_log.get())
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(
