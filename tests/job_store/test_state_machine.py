@@ -1,0 +1,227 @@
+"""Whatever clients, workers and operators do, in whatever order: Redis and the model agree after each step.
+
+No time passes here: leases run out and jobs expire when a rule says so.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Any, Final, cast
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as some
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from job_store import Claim, DeadLetters, JobStore, Policy, QueueFull
+from job_store.keys import WORKERS
+from tests.job_store.model import Model
+from tests.support.redis import RedisServer
+
+POLICY: Final = Policy(max_backlog=6, max_attempts=2, max_dead_letters=2, lease=timedelta(hours=1))
+
+
+class JobStoreMachine(RuleBasedStateMachine):
+    jobs = Bundle[str]("jobs")
+    claims = Bundle[Claim]("claims")
+
+    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], store: JobStore, redis: Redis) -> None:
+        super().__init__()
+        redis.flushall()
+        self.run, self.store, self.redis, self.keys = run, store, redis, store.keys
+        self.dead_letters = DeadLetters(store.redis, store)
+        self.model = Model(POLICY, completed_at=lambda job_id: int(self.hash(job_id)[b"completed_at"]))
+        self.as_it_ended: dict[str, Mapping[bytes, bytes]] = {}
+        self.announcements = redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        self.announcements.subscribe(self.keys.ended)
+
+    # What clients do
+
+    @rule(target=jobs)
+    def submit(self) -> str | MultipleResults[str]:
+        submission = self.store.submit(b"image", {})
+        if not self.model.has_room():
+            with pytest.raises(QueueFull):
+                self.run(submission)
+            return multiple()
+        job_id: str = self.run(submission)
+        assert job_id not in self.model.jobs
+        self.model.submit(job_id)
+        return job_id
+
+    # What workers do, also with claims that are outdated
+
+    @rule(target=claims, count=some.integers(1, 3))
+    def claim(self, count: int) -> MultipleResults[Claim]:
+        claims = self.run(self.store.claim(count)).jobs
+        assert [(claim.job_id, claim.token, claim.attempt) for claim in claims] == self.model.claim(count)
+        assert all(claim.image == b"image" for claim in claims)
+        return multiple(*claims)
+
+    @rule(claim=claims, label=some.sampled_from(["this", "that"]))
+    def finish(self, claim: Claim, label: str) -> None:
+        done = self.run(self.store.finish(claim, {"label": label}))
+        assert done == self.model.finish(claim, f'{{"label":"{label}"}}')
+
+    @rule(claim=claims, error=some.sampled_from(["broken", "unreadable"]))
+    def fail(self, claim: Claim, error: str) -> None:
+        assert self.run(self.store.fail(claim, error)) == self.model.fail(claim, error)
+
+    @rule(claim=claims, counts=some.booleans())
+    def give_back(self, claim: Claim, counts: bool) -> None:
+        assert self.run(self.store.give_back(claim, counts=counts)) == self.model.give_back(claim, counts=counts)
+
+    @rule(claim=claims)
+    def extend(self, claim: Claim) -> None:
+        assert self.run(self.store.extend(claim)) == self.model.extend(claim)
+
+    # What operators do
+
+    @rule(job_id=jobs)
+    def replay(self, job_id: str) -> None:
+        assert self.run(self.dead_letters.replay(job_id)) == self.model.replay(job_id)
+
+    @rule(job_id=jobs)
+    def discard(self, job_id: str) -> None:
+        assert self.run(self.dead_letters.discard(job_id)) == self.model.discard(job_id)
+
+    @rule()
+    def list_dead_letters(self) -> None:
+        assert [job.id for job in self.run(self.dead_letters.list())] == self.model.list_dead_letters()
+
+    # What happens
+
+    @rule()
+    def every_lease_runs_out(self) -> None:
+        for entry, expected in zip(self.entries(), self.model.backlog, strict=True):
+            if expected.is_taken:
+                self.redis.xclaim(self.keys.backlog, WORKERS, WORKERS, 0, [entry], idle=3_600_000, justid=True)
+                expected.lease_ran_out = True
+
+    @rule(job_id=jobs)
+    def a_job_expires(self, job_id: str) -> None:
+        self.redis.delete(self.keys.job(job_id), self.keys.image(job_id))
+        self.model.expire(job_id)
+
+    @rule(job_id=jobs)
+    def an_image_is_lost(self, job_id: str) -> None:
+        self.redis.delete(self.keys.image(job_id))
+        self.model.jobs[job_id].has_image = False
+
+    @rule()
+    def redis_forgets_the_scripts(self) -> None:
+        self.redis.script_flush()
+
+    # What is promised
+
+    @invariant()
+    def each_job_is_as_the_model_has_it(self) -> None:
+        for job_id, job in self.model.jobs.items():
+            fields = self.hash(job_id)
+            assert bool(fields) is not job.has_expired
+            if fields:
+                assert fields[b"status"].decode() == job.status
+                assert (int(fields.get(b"token", 0)), int(fields.get(b"attempts", 0))) == (job.token, job.attempts)
+                assert fields.get(b"output") == (job.output.encode() if job.output else None)
+                assert fields.get(b"error") == (job.error.encode() if job.error else None)
+
+    @invariant()
+    def a_job_that_has_ended_never_changes(self) -> None:
+        for job_id, job in self.model.jobs.items():
+            if job.is_over and not job.has_expired:
+                assert self.hash(job_id) == self.as_it_ended.setdefault(job_id, self.hash(job_id))
+            else:
+                self.as_it_ended.pop(job_id, None)
+
+    @invariant()
+    def each_job_that_has_not_ended_has_one_entry_and_no_other_has_any(self) -> None:
+        backlog = list(self.entries().values())
+        assert backlog == [entry.job_id for entry in self.model.backlog]
+        live = {job_id: job for job_id, job in self.model.jobs.items() if not job.has_expired}
+        assert sorted(set(backlog) & set(live)) == sorted(job_id for job_id in live if not live[job_id].is_over)
+        assert len(set(backlog)) == len(backlog)
+
+    @invariant()
+    def the_jobs_under_a_lease_are_those_being_processed(self) -> None:
+        entries = self.entries()
+        if not entries or not self.redis.xinfo_groups(self.keys.backlog):
+            return  # no worker has come yet
+        pending = self.redis.xpending_range(self.keys.backlog, WORKERS, "-", "+", 100)
+        held = [entries[cast(bytes, entry["message_id"])] for entry in pending]
+        assert held == [entry.job_id for entry in self.model.backlog if entry.is_taken]
+        assert all(self.model.jobs[job_id].status == "processing" for job_id in held)
+
+    @invariant()
+    def an_image_is_there_until_its_job_ends_and_while_it_is_a_dead_letter(self) -> None:
+        images = {job_id for job_id in self.model.jobs if self.redis.exists(self.keys.image(job_id))}
+        assert images == {job_id for job_id, job in self.model.jobs.items() if job.has_image}
+        assert {job_id for job_id in images if self.model.jobs[job_id].is_over} <= set(self.model.dead_letters)
+
+    @invariant()
+    def the_newest_failed_jobs_are_the_dead_letters(self) -> None:
+        letters = cast(list[tuple[bytes, float]], self.redis.zrange(self.keys.dead_letters, 0, -1, withscores=True))
+        assert {job_id.decode(): died for job_id, died in letters} == self.model.dead_letters
+        assert len(letters) <= POLICY.max_dead_letters
+
+    @invariant()
+    def no_key_lives_for_ever(self) -> None:
+        assert [key for key in self.redis.scan_iter() if self.redis.pttl(key) == -1] == []
+
+    def teardown(self) -> None:
+        """Each end was announced once, in order."""
+        self.redis.publish(self.keys.ended, "that was all")
+        announced = []
+        with closing(self.announcements):
+            while (job_id := self.next_announcement()) != "that was all":
+                announced.append(job_id)
+        assert announced == self.model.announcements
+
+    # How to look into Redis
+
+    def hash(self, job_id: str) -> Mapping[bytes, bytes]:
+        return cast(Mapping[bytes, bytes], self.redis.hgetall(self.keys.job(job_id)))
+
+    def entries(self) -> dict[bytes, str]:
+        listed = cast(list[tuple[bytes, dict[bytes, bytes]]], self.redis.xrange(self.keys.backlog))
+        return {entry: fields[b"id"].decode() for entry, fields in listed}
+
+    def next_announcement(self) -> str:
+        while not (message := self.announcements.get_message(timeout=5)):
+            pass
+        return cast(bytes, message["data"]).decode()
+
+
+def test_redis_does_what_the_model_does(redis_server: RedisServer) -> None:
+    with (
+        asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
+        client(redis_server, runner) as redis,
+        Redis(port=redis_server.port) as onlooker,
+    ):
+
+        class Machine(JobStoreMachine):
+            def __init__(self) -> None:
+                super().__init__(runner.run, JobStore(redis, POLICY), onlooker)
+
+        run_state_machine_as_test(
+            Machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None, database=None)
+        )
+
+
+@contextmanager
+def client(server: RedisServer, runner: asyncio.Runner) -> Iterator[AsyncRedis]:
+    redis = server.client()
+    try:
+        yield redis
+    finally:
+        runner.run(redis.aclose())
