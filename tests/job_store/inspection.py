@@ -9,8 +9,9 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from job_store import JobStore
+from job_store import Job, JobStore
 from job_store.keys import WORKERS
+from tests.job_store.jobs import found
 from tests.support.redis import RedisServer
 from tests.support.waiting import wait_until
 
@@ -83,18 +84,25 @@ async def commands_sent(redis: Redis) -> AsyncIterator[list[str]]:
 
 
 @asynccontextmanager
-async def announced(store: JobStore) -> AsyncIterator[list[str]]:
-    """The ids of the jobs whose end is announced meanwhile, in order. Complete once the context is left."""
-    ended: list[str] = []
+async def ends_announced(store: JobStore) -> AsyncIterator[list[Job]]:
+    """Each job whose end is announced meanwhile, as it is at that moment. Complete once the context is left."""
+    ended: list[Job] = []
     async with store.redis.pubsub(ignore_subscribe_messages=True) as subscription:
+
+        async def listen() -> None:
+            async for message in subscription.listen():
+                if message["data"] == b"that was all":
+                    break
+                ended.append(await found(store, message["data"].decode()))
+
         await subscription.subscribe(store.keys.ended)
         await subscription.get_message(timeout=5)  # the subscription is up
-        yield ended
-        await store.redis.publish(store.keys.ended, "that was all")
-        async for message in subscription.listen():
-            if message["data"] == b"that was all":
-                break
-            ended.append(message["data"].decode())
+        listener = asyncio.create_task(listen())
+        try:
+            yield ended
+        finally:
+            await store.redis.publish(store.keys.ended, "that was all")
+            await listener
 
 
 @contextmanager

@@ -71,6 +71,16 @@ async def test_more_leases_ran_out_than_asked_for(store: JobStore) -> None:
     assert taken_over == ids
 
 
+async def test_leases_that_ran_out_are_found_among_many_that_last(store: JobStore) -> None:
+    ids = await submit(store, *[b"image"] * 60)
+    await store.claim(60)
+    overdue = [ids[0], ids[30], ids[58]]
+    for job_id in overdue:
+        await let_lease_run_out(store, job_id)
+    assert [claim.job_id for claim in (await store.claim(2)).jobs] == overdue[:2]
+    assert [claim.job_id for claim in (await store.claim(2)).jobs] == overdue[2:]
+
+
 async def test_a_lease_of_a_millisecond_really_runs_out(redis: Redis) -> None:
     store = JobStore(redis, Policy(lease=timedelta(milliseconds=1), max_attempts=1_000))
     (job_id,) = await submit(store, b"image")
@@ -162,8 +172,9 @@ async def test_without_the_backlog_a_job_in_hand_still_comes_to_its_end(store: J
 
 
 async def test_what_redis_refuses_is_said_as_it_is(store: JobStore) -> None:
-    await store.redis.set(store.keys.backlog, "not a stream", ex=60)
+    await submit(store, b"image")
+    await claim_one(store)
     before = await contents(store.redis)
-    with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
-        await store.claim(1)
+    with pytest.raises(StoreUnavailable, match="COUNT must be > 0"):
+        await store.claim(0)
     assert await contents(store.redis) == before

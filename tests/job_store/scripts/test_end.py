@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from job_store import JobStatus, JobStore, Policy
-from tests.job_store.inspection import announced, backlog, contents, keys, pending
+from tests.job_store.inspection import backlog, contents, ends_announced, keys, pending
 from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
 
 
@@ -46,12 +46,12 @@ async def test_more_dead_letters_than_may_be_lose_the_oldest_and_their_images(re
 
 async def test_each_job_that_ends_is_announced_once(store: JobStore) -> None:
     finished, failed = await submit(store, b"1", b"2")
-    async with announced(store) as ended:
+    async with ends_announced(store) as ended:
         to_finish, to_fail = (await store.claim(2)).jobs
         for _ in range(3):
             assert await store.finish(to_finish, SIAMESE)
             assert await store.fail(to_fail, "broken")
-    assert ended == [finished, failed]
+    assert [job.id for job in ended] == [finished, failed]
 
 
 async def test_an_end_told_twice_is_true_twice_and_the_second_changes_nothing(store: JobStore) -> None:
