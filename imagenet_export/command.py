@@ -63,13 +63,14 @@ def _export(architecture: Architecture, options: argparse.Namespace) -> Version:
     progress = Progress(architecture.name)
     folder = ModelFolder(options.models_dir, architecture.name)
     with folder.locked(waiting=lambda: progress.say("another export is at work: waiting for it")):
-        version = _newest_if_up_to_date(architecture, options)  # the other export may have made it
-        if version is None:
-            version = _export_with_tensorflow(architecture, folder, options, progress)
-            progress.say(f"version {version.number} is in {version.path}")
-            for removed in folder.prune(options.keep or _KEPT, anyones=options.keep is not None):
-                progress.say(f"removed version {removed.number}")
-    return version
+        if version := _newest_if_up_to_date(architecture, options):
+            progress.say(f"version {version.number} is up to date, thanks to the other export")
+            return version
+        version = _export_with_tensorflow(architecture, folder, options, progress)
+        progress.say(f"version {version.number} is in {version.path}")
+        for removed in folder.prune(options.keep or _KEPT, anyones=options.keep is not None):
+            progress.say(f"removed version {removed.number}")
+        return version
 
 
 def _export_with_tensorflow(
@@ -77,7 +78,8 @@ def _export_with_tensorflow(
 ) -> Version:
     _prepare_environment()
     try:
-        from imagenet_export.export import Wishes, export
+        with progress.step("starting TensorFlow"):
+            from imagenet_export.export import Wishes, export
     except ModuleNotFoundError as error:
         raise DependencyMissing(error.name) from error
     wishes = Wishes(allow_untrained=options.allow_untrained, force=options.force)

@@ -14,6 +14,7 @@ from imagenet_export.publishing import ModelFolder
 from imagenet_inception_v3.export import INCEPTION_V3
 from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export.images import REPOSITORY
+from tests.imagenet_export.machine import Machine
 from tests.imagenet_export.networks import Exported, export, kept_folder, lively_network, served
 
 KERAS_BEFORE_NUMPY_2 = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
@@ -46,3 +47,33 @@ def imagenet_weights() -> Path:
     if found is None:
         pytest.skip(f"no {MOBILENET_V2.weights_file} in {weights.WEIGHTS_DIR}: photographs can't be named without it")
     return found.parent
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def untrained_machine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Machine, str]:
+    """A machine that exported untrained weights, and what the command said."""
+    machine = Machine(tmp_path_factory.mktemp("untrained"))
+    finished = machine.run("--allow-untrained")
+    assert finished.returncode == 0, finished.stderr
+    return machine, finished.stdout
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with weights under the right name."""
+    directory = tmp_path_factory.mktemp("weights")
+    lively_network(MOBILENET_V2, directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def exported_once(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models directory with one version of those weights, to be copied."""
+    models = tmp_path_factory.mktemp("exported")
+    assert export(MOBILENET_V2, models, weights=trained) == 0
+    return models

@@ -1,13 +1,10 @@
-"""The command line, in processes of its own and in order of search for weights, with the network out of reach."""
+"""The command line, in processes of its own, with the network out of reach."""
 
+import asyncio
 import json
-import os
 import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,78 +12,14 @@ import pytest
 
 from imagenet_export import saved_model
 from imagenet_export.command import main
+from imagenet_export.publishing import ModelFolder
 from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export import images
+from tests.imagenet_export.machine import Machine
 from tests.imagenet_export.networks import export, lively_network, served
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)  # processes that start TensorFlow, on a machine that may be busy
-
-
-@dataclass(frozen=True)
-class Machine:
-    """One without a network, with a home directory and a models directory of its own."""
-
-    home: Path
-
-    @property
-    def models(self) -> Path:
-        return self.home / "models"
-
-    def run(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "imagenet_mobilenet_v2.export", "--models-dir", str(self.models), *options]
-        return self.python(command, environment)
-
-    def python(self, command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        nowhere = "http://127.0.0.1:9"  # the discard port: refused at once
-        isolated = {
-            **{
-                name: value for name, value in os.environ.items() if not name.startswith(("IMAGENET_", "TF_", "KERAS_"))
-            },
-            **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), nowhere),
-            **dict.fromkeys(("no_proxy", "NO_PROXY"), ""),
-            "KERAS_HOME": str(self.home),
-            **environment,
-        }
-        return subprocess.run(command, env=isolated, cwd=images.REPOSITORY, capture_output=True, text=True, check=False)
-
-    def record(self, version: int) -> dict[str, Any]:
-        path = self.models / "mobilenet_v2" / str(version) / "assets.extra" / "export.json"
-        values: dict[str, Any] = json.loads(path.read_text())
-        return values
-
-    def versions(self) -> list[str]:
-        folder = self.models / "mobilenet_v2"
-        return sorted(child.name for child in folder.iterdir() if child.name.isdecimal()) if folder.exists() else []
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def untrained_machine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Machine, str]:
-    """A machine that exported untrained weights, and what the command said."""
-    machine = Machine(tmp_path_factory.mktemp("untrained"))
-    finished = machine.run("--allow-untrained")
-    assert finished.returncode == 0, finished.stderr
-    return machine, finished.stdout
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with weights under the right name."""
-    directory = tmp_path_factory.mktemp("weights")
-    lively_network(MOBILENET_V2, directory)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def exported_once(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models directory with one version of those weights, to be copied."""
-    models = tmp_path_factory.mktemp("exported")
-    assert export(MOBILENET_V2, models, weights=trained) == 0
-    return models
 
 
 def test_without_weights_anywhere_it_refuses_in_one_line_that_says_what_to_do(machine: Machine) -> None:
@@ -167,15 +100,6 @@ def test_a_damaged_download_is_named_and_not_replaced_by_untrained_weights(machi
     assert machine.versions() == []
 
 
-def test_a_directory_comes_first_and_replaces_untrained_weights(
-    untrained_machine: tuple[Machine, str], trained: Path, machine: Machine
-) -> None:
-    shutil.copytree(untrained_machine[0].models, machine.models)
-    assert export(MOBILENET_V2, machine.models, "--allow-untrained", weights=trained) == 0
-    assert machine.versions() == ["1", "2"]
-    assert (machine.record(2)["weights"], machine.record(2)["weights_source"]) == ("imagenet", "directory")
-
-
 def test_untrained_weights_never_replace_trained_ones(exported_once: Path, machine: Machine) -> None:
     shutil.copytree(exported_once, machine.models)
     older = machine.models / "mobilenet_v2" / "1" / "assets.extra" / "export.json"
@@ -186,65 +110,21 @@ def test_untrained_weights_never_replace_trained_ones(exported_once: Path, machi
     assert machine.versions() == ["1"]
 
 
-def test_the_same_again_is_not_exported(
-    exported_once: Path, trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(exported_once, machine.models)
-    assert export(MOBILENET_V2, machine.models, weights=trained) == 0
-    assert machine.versions() == ["1"]
-    assert capsys.readouterr().out == "mobilenet_v2: version 1 is up to date\n"
-
-
-def test_by_force_the_same_is_exported_again_and_the_oldest_version_goes(
-    exported_once: Path, trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for version in ("1", "2"):
-        shutil.copytree(exported_once / "mobilenet_v2" / "1", machine.models / "mobilenet_v2" / version)
-    assert export(MOBILENET_V2, machine.models, "--force", weights=trained) == 0
-    assert machine.versions() == ["2", "3"]
-    assert machine.record(3)["fingerprint"] == machine.record(2)["fingerprint"]
-    assert "mobilenet_v2: removed version 1" in capsys.readouterr().out
-
-
-def test_a_version_without_its_model_is_exported_anew(exported_once: Path, trained: Path, machine: Machine) -> None:
-    shutil.copytree(exported_once, machine.models)
-    (machine.models / "mobilenet_v2" / "1" / "saved_model.pb").unlink()
-    assert export(MOBILENET_V2, machine.models, weights=trained) == 0
-    assert machine.versions() == ["1", "2"]
-
-
-@pytest.mark.parametrize("content", [b"", b"not HDF5 at all"])
-def test_a_damaged_file_is_named_in_one_line(
-    machine: Machine, content: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (machine.home / "mobilenet_v2.weights.h5").write_bytes(content)
-    assert export(MOBILENET_V2, machine.models, "--allow-untrained", weights=machine.home) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"mobilenet_v2: error: {machine.home / 'mobilenet_v2.weights.h5'} does not hold weights of")
-    assert machine.versions() == []
-
-
-def test_weights_of_another_network_are_refused(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
-    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    other.save_weights(machine.home / "mobilenet_v2.weights.h5")
-    assert export(MOBILENET_V2, machine.models, weights=machine.home) == 1
-    assert "does not hold weights of MobileNetV2" in capsys.readouterr().err
-
-
-def test_weights_that_are_not_numbers_are_never_published(
-    trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    network = lively_network(MOBILENET_V2, trained)
-    kernel, bias = network.layers[-1].get_weights()
-    network.layers[-1].set_weights([np.full_like(kernel, np.nan), bias])
-    network.save_weights(machine.home / "mobilenet_v2.weights.h5")
-    assert export(MOBILENET_V2, machine.models, weights=machine.home) == 1
-    assert "its weights are broken: scores are not numbers" in capsys.readouterr().err
-    assert machine.versions() == []
-
-
 def test_one_version_is_never_enough(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(MOBILENET_V2, ["--models-dir", "models", "--keep", "1"])
     assert left.value.code == 2
     assert "at least 2" in capsys.readouterr().err
+
+
+async def test_an_export_that_waited_for_another_takes_what_that_one_made(
+    exported_once: Path, trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = ModelFolder(machine.models, MOBILENET_V2.name)
+    with folder.locked(waiting=pytest.fail):
+        second = asyncio.create_task(asyncio.to_thread(export, MOBILENET_V2, machine.models, weights=trained))
+        await wait_until(lambda: "another export is at work" in capsys.readouterr().out)
+        shutil.copytree(exported_once / "mobilenet_v2" / "1", folder.path / "1")
+    assert await second == 0
+    assert "version 1 is up to date" in capsys.readouterr().out
+    assert machine.versions() == ["1"]
