@@ -1,4 +1,4 @@
-"""A way to Redis that can go dead without a word, as one through a router that forgets its connections does."""
+"""A way to Redis on which connections go dead and answers get lost."""
 
 import asyncio
 from typing import Self
@@ -7,8 +7,9 @@ from typing import Self
 class FlakyNetwork:
     def __init__(self, port: int) -> None:
         self._port = port
-        self._transports: set[asyncio.Task[None]] = set()
-        self._dead: list[asyncio.StreamWriter] = []
+        self._carriers: set[asyncio.Task[None]] = set()
+        self._ends: list[asyncio.StreamWriter] = []
+        self._loses_next_answer = False
 
     @property
     def url(self) -> str:
@@ -21,25 +22,33 @@ class FlakyNetwork:
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
         self.forget_every_connection()
-        for writer in self._dead:
-            writer.close()
+        for end in self._ends:
+            end.close()
 
     def forget_every_connection(self) -> None:
-        """Carry nothing over the connections there are, and close none of them; new ones work."""
-        for transport in self._transports:
-            transport.cancel()
+        """Carry nothing over the connections there are, and close none of them. New ones work."""
+        for carrier in self._carriers:
+            carrier.cancel()
 
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        redis_reader, redis_writer = await asyncio.open_connection("127.0.0.1", self._port)
-        self._dead += [writer, redis_writer]
-        for source, sink in ((reader, redis_writer), (redis_reader, writer)):
-            transport = asyncio.create_task(self._carry(source, sink))
-            self._transports.add(transport)
-            transport.add_done_callback(self._transports.discard)
+    def lose_next_answer(self) -> None:
+        """Close the connection on which Redis answers next instead of carrying the answer."""
+        self._loses_next_answer = True
 
-    @staticmethod
-    async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65_536):
-            sink.write(data)
-            await sink.drain()
-        sink.close()
+    async def _connect(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        redis, to_redis = await asyncio.open_connection("127.0.0.1", self._port)
+        self._ends += [to_client, to_redis]
+        for carry in (self._carry_commands(client, to_redis), self._carry_answers(redis, to_client)):
+            carrier = asyncio.create_task(carry)
+            self._carriers.add(carrier)
+            carrier.add_done_callback(self._carriers.discard)
+
+    async def _carry_commands(self, client: asyncio.StreamReader, to_redis: asyncio.StreamWriter) -> None:
+        while command := await client.read(65_536):
+            to_redis.write(command)
+        to_redis.close()
+
+    async def _carry_answers(self, redis: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        while (answer := await redis.read(65_536)) and not self._loses_next_answer:
+            to_client.write(answer)
+        self._loses_next_answer = False
+        to_client.close()

@@ -7,7 +7,8 @@ import pytest
 
 from job_store import JobStore, StoreUnavailable, connect
 from job_store.connection import MAX_CONNECTIONS
-from tests.job_store.inspection import backlog, hung, wait_until_so
+from tests.job_store.flaky_network import FlakyNetwork
+from tests.job_store.inspection import backlog, wait_until_so
 from tests.job_store.jobs import submit
 from tests.support.redis import RedisServer
 
@@ -19,15 +20,19 @@ async def test_a_connection_says_whose_it_is(redis_server: RedisServer) -> None:
         assert (await redis.client_info())["name"] == "proxy"
 
 
-async def test_what_redis_was_told_once_it_is_not_told_again(own_redis_server: RedisServer) -> None:
-    await own_redis_server.start()
-    async with connect(own_redis_server.url, name="impatient", timeout=SECOND / 4) as redis:
-        store = JobStore(redis)
-        await submit(store, b"before")
-        with hung(own_redis_server), pytest.raises(StoreUnavailable):
-            await submit(store, b"no answer came")
-        await submit(store, b"after")
-        assert len(await backlog(store)) == 3, "what got no answer was done, and done once"
+async def test_a_command_whose_answer_was_lost_is_not_sent_again(store: JobStore, redis_server: RedisServer) -> None:
+    async with (
+        FlakyNetwork(redis_server.port) as network,
+        connect(network.url, name="far", timeout=5 * SECOND) as redis,
+    ):
+        far_store = JobStore(redis)
+        before = await submit(far_store, b"image")
+        network.lose_next_answer()
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await submit(far_store, b"image")
+        after = await submit(far_store, b"image")
+        first, _, last = await backlog(store)
+        assert [first, last] == before + after, "what got no answer was done, and done once"
 
 
 async def test_a_redis_that_came_back_is_found_by_the_first_command(own_redis_server: RedisServer) -> None:

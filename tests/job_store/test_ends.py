@@ -127,6 +127,22 @@ async def test_who_waits_asks_redis_nothing(store: JobStore, ends: Ends) -> None
     await result(waiter)
 
 
+async def test_who_is_woken_for_nothing_looks_once_and_sleeps_on(store: JobStore, ends: Ends) -> None:
+    (job_id,) = await submit(store, b"image")
+    (waiter,) = await start_waiting(ends, store, job_id)
+    await store.redis.publish(store.keys.ended, job_id)
+
+    async def it_has_looked_again() -> bool:
+        return await looks(store) > 1
+
+    await wait_until_so(it_has_looked_again)
+    async with commands_sent(store.redis) as sent:
+        await asyncio.wait([waiter], timeout=0.3)
+    assert sent == []
+    await store.finish(await claim_one(store), SIAMESE)
+    await result(waiter)
+
+
 async def test_a_job_that_never_was_is_not_waited_for(ends: Ends) -> None:
     assert await asyncio.wait_for(ends.wait("unknown", LONG), LONG.total_seconds() / 2) is None
 

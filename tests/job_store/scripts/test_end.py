@@ -31,12 +31,23 @@ async def test_a_failed_job_says_why_and_is_a_dead_letter_with_its_image(store: 
     assert await backlog(store) == await pending(store) == []
 
 
+async def test_an_ended_job_keeps_what_is_told_of_it_and_its_fence(store: JobStore) -> None:
+    succeeded, failed = await submit(store, b"1", b"2")
+    await store.finish(await claim_one(store), SIAMESE)
+    await store.fail(await claim_one(store), "broken")
+    times = {b"created_at", b"started_at", b"completed_at"}
+    common = {b"status", b"provisional", b"attempts", b"token"} | times
+    assert set(await store.redis.hkeys(store.keys.job(succeeded))) == common | {b"output"}
+    assert set(await store.redis.hkeys(store.keys.job(failed))) == common | {b"error"}
+
+
 async def test_more_dead_letters_than_may_be_lose_the_oldest_and_their_images(redis: Redis) -> None:
     store = JobStore(redis, Policy(max_dead_letters=2))
     ids = []
     for image in (b"1", b"2", b"3", b"4"):
         ids += await submit(store, image)
         await store.fail(await claim_one(store), "broken")
+        assert await redis.zcard(store.keys.dead_letters) == min(len(ids), 2)
         await redis.zadd(store.keys.dead_letters, {ids[-1]: len(ids)})  # in one millisecond there is no oldest
     assert await redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode() for job_id in ids[2:]]
     images = await redis.mget(*(store.keys.image(job_id) for job_id in ids))
