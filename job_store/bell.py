@@ -26,7 +26,8 @@ class BacklogBell:
     async def wait(self, last_entry: str) -> None:
         """Return when the backlog has an entry newer than `last_entry`, or when patience is at its end.
 
-        It looks and takes nothing, so it can be cancelled at any moment and no job is lost by it.
+        It looks and takes nothing, so it can be cancelled at any moment and no job is lost by it. A cancellation that
+        comes just as the wait begins may be heard only when patience is at its end (see `redis_answers`).
         """
         milliseconds = int(self._patience.total_seconds() * 1000)
         with redis_answers():

@@ -8,7 +8,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -73,9 +73,9 @@ class JobStore:
         for job_id, token, attempt, waited_ms, image in taken:
             claim = Claim(job_id.decode(), token, attempt, waited_ms, image)
             if attempt > policy.max_attempts:
-                await self.fail(claim, f"gave up after {policy.max_attempts} attempts: none of them came to an end")
+                await self._give_up(claim, f"gave up after {policy.max_attempts} attempts: none of them came to an end")
             elif not image:
-                await self.fail(claim, "the image is no longer stored")
+                await self._give_up(claim, "the image is no longer stored")
             else:
                 jobs.append(claim)
         return Claims(jobs, last_entry.decode())
@@ -120,6 +120,10 @@ class JobStore:
         """How many jobs wait or are being worked on."""
         with redis_answers():
             return int(await self.redis.xlen(self.keys.backlog))
+
+    async def _give_up(self, claim: Claim, error: str) -> None:
+        with suppress(StoreUnavailable):  # or whoever claims it next does: the other jobs of the batch are in hand now
+            await self.fail(claim, error)
 
     async def _record_end(self, claim: Claim, status: JobStatus, field: str, value: str) -> bool:
         job_id, keys, policy = claim.job_id, self.keys, self.policy

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from unittest.mock import AsyncMock
 
 import pytest
 from redis.asyncio import Redis
@@ -109,6 +110,20 @@ async def test_a_job_whose_image_is_gone_fails_and_is_not_handed_out(store: JobS
     assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
     job = await found(store, blind)
     assert (job.status, job.error) == (JobStatus.FAILED, "the image is no longer stored")
+
+
+async def test_a_job_that_cannot_be_given_up_now_does_not_cost_the_others_their_attempt(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind, good = await submit(store, b"blind", b"good")
+    await store.redis.delete(store.keys.image(blind))
+    with monkeypatch.context() as outage:
+        outage.setattr(store, "fail", AsyncMock(side_effect=StoreUnavailable))
+        assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
+    assert (await found(store, blind)).status is JobStatus.PROCESSING
+    await let_lease_run_out(store, blind)
+    assert (await store.claim(1)).jobs == []
+    assert (await found(store, blind)).status is JobStatus.FAILED
 
 
 async def test_jobs_that_expired_while_they_waited_take_no_place_in_a_batch(store: JobStore) -> None:
