@@ -53,6 +53,10 @@ models: $(VENV)/.run ## Export both models anew, where better weights can be had
 test: $(VENV)/.dev ## Run all tests
 	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: chaos
+chaos: $(VENV)/.dev ## Break everything, again and again, and count what was lost or doubled. CHAOS_ARGS="--times 2"
+	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check .
