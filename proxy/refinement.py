@@ -1,5 +1,6 @@
 """Hands an image to the slow half, or finds that it can't be taken just now."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,14 +23,15 @@ class Shed:
 
 
 class Refinement:
-    """The fast answer never waits for the slow half.
+    """The fast answer never waits for the slow half: `patience`, and no longer.
 
-    A Redis that hangs would make each request wait for its time-out. So after one that did, the queue is left alone for
+    A Redis that hangs would make each request wait for that long. So after one that did, the queue is left alone for
     `rest`, and one request at a time then tries whether it is back.
     """
 
-    def __init__(self, store: JobStore, rest: timedelta) -> None:
+    def __init__(self, store: JobStore, patience: timedelta, rest: timedelta) -> None:
         self._store = store
+        self._patience_s = patience.total_seconds()
         self._rest_s = rest.total_seconds()
         self._resting_until = 0.0
 
@@ -40,12 +42,13 @@ class Refinement:
         if self._resting_until:
             self._resting_until = now + self._rest_s
         try:
-            job_id = await self._store.submit(image, provisional.as_answer())
+            async with asyncio.timeout(self._patience_s):
+                job_id = await self._store.submit(image, provisional.as_answer())
         except QueueFull:
             return Shed("queue-full")
-        except StoreUnavailable as error:
+        except (StoreUnavailable, TimeoutError) as error:
             self._resting_until = time.monotonic() + self._rest_s
-            hop_log.get().warning("× queue", error=str(error), rest_s=self._rest_s)
+            hop_log.get().warning("× queue", error=str(error) or "Redis is too slow", rest_s=self._rest_s)
             return Shed("queue-unavailable")
         self._resting_until = 0.0
         return Accepted(job_id)

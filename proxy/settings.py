@@ -33,7 +33,9 @@ class Settings(ServiceSettings):
     max_image_pixels: int = Field(50_000_000, gt=0)
     """Width times height."""
 
-    redis_timeout: Seconds = timedelta(milliseconds=250)
+    redis_timeout: Seconds = timedelta(seconds=2)
+    """Who asks for a job waits this long for Redis."""
+    queue_timeout: Seconds = timedelta(milliseconds=250)
     """The fast answer waits this long for the queue and no longer."""
-    redis_rest: Seconds = timedelta(seconds=1)
+    queue_rest: Seconds = timedelta(seconds=1)
     """After the queue did not answer, it is left alone for this long: fast answers go out without a job."""

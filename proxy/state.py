@@ -45,7 +45,7 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
             admission=Admission(settings.fast_model_concurrency, settings.max_waiting),
             models=models,
             store=store,
-            refinement=Refinement(store, settings.redis_rest),
+            refinement=Refinement(store, settings.queue_timeout, settings.queue_rest),
             limits=Limits(settings.max_image_bytes, settings.max_image_pixels),
             test_image=settings.test_image.read_bytes(),
         )

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
@@ -12,6 +13,10 @@ from tests.support import models
 from tests.support.processes import ROOT
 from tests.support.redis import RedisServer
 from tests.support.stack import Stack
+
+
+hypothesis.settings.register_profile("shared machine", deadline=None)  # how long a step takes is not what is tested
+hypothesis.settings.load_profile("shared machine")
 
 
 @pytest_asyncio.fixture(scope="session")
