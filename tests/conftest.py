@@ -14,7 +14,6 @@ from tests.support.processes import ROOT
 from tests.support.redis import RedisServer
 from tests.support.stack import Stack
 
-
 hypothesis.settings.register_profile("shared machine", deadline=None)  # how long a step takes is not what is tested
 hypothesis.settings.load_profile("shared machine")
 

@@ -18,12 +18,8 @@ async def store(stack: Stack) -> AsyncIterator[JobStore]:
     """The running stack's job store, seen from a client of the test's own."""
     async with stack.redis.client() as client:
         store = JobStore(client, Policy(lease=timedelta(seconds=2)))
-        await wait_until(lambda: _is_empty(store))
+        await stack.until_idle()
         yield store
-
-
-async def _is_empty(store: JobStore) -> bool:
-    return await store.backlog_length() == 0
 
 
 @pytest.fixture

@@ -64,3 +64,4 @@ async def test_a_crowd_that_fits_the_line_is_answered_whole(crowd: int, stack: S
         responses = await asyncio.gather(*(client.get("/predict/test") for _ in range(crowd)))
         assert {response.status_code for response in responses} == {200}
         assert len({response.json()["job_id"] for response in responses}) == crowd
+    await stack.until_idle()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from job_store import JobStore
 from tests.support.processes import PYTHON, ROOT, free_port, stop
 from tests.support.redis import RedisServer
 from tests.support.waiting import wait_until
@@ -107,6 +108,16 @@ class Stack:
 
     async def until_up(self) -> None:
         await wait_until(self.is_up, within=90)
+
+    async def until_idle(self) -> None:
+        """Return when no job waits and none is worked on."""
+        async with self.redis.client() as redis:
+            store = JobStore(redis)
+
+            async def is_idle() -> bool:
+                return await store.backlog_length() == 0
+
+            await wait_until(is_idle, within=90)
 
     async def is_up(self) -> bool:
         with contextlib.suppress(httpx.TransportError, ValueError):
