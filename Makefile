@@ -19,6 +19,7 @@ TF_SERVING_IMAGE  ?= tensorflow/serving:2.20.0
 WEIGHTS           ?= imagenet
 SERVING           ?= tensorflow
 DOCKER            ?= docker
+BUILDKIT           = $(shell deploy/docker/buildkit $(DOCKER))
 DOCKER_COMPOSE    ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 IMAGE         := $(DOCKER_REPOSITORY):sync_async_pattern
@@ -27,12 +28,15 @@ ifeq ($(SERVING),local)
   TF_SERVING_IMAGE := $(SERVING_IMAGE)
   MODEL_VERSION    := local_$(IMAGE_VERSION)
   SERVING_BUILD    := build_serving
-  COMPOSE          := $(DOCKER_COMPOSE) -f ./docker-compose.yml -f ./docker-compose.local-serving.yml
+  COMPOSE           = $(DOCKER_COMPOSE) -f ./docker-compose.yml -f ./docker-compose.local-serving.yml
 else
   MODEL_VERSION    := $(IMAGE_VERSION)
-  COMPOSE          := $(DOCKER_COMPOSE) -f ./docker-compose.yml
+  COMPOSE           = $(DOCKER_COMPOSE) -f ./docker-compose.yml
 endif
-BUILD       = $(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --build-arg IMAGE_VERSION=$(IMAGE_VERSION)
+IMAGES      = $(IMAGE)_sync_async_proxy_$(IMAGE_VERSION) $(IMAGE)_sync_async_backend_$(IMAGE_VERSION) \
+              $(IMAGE)_imagenet_mobilenet_v2_$(MODEL_VERSION) $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION)
+BUILD       = DOCKER_BUILDKIT=$(BUILDKIT) $(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) \
+              --build-arg IMAGE_VERSION=$(IMAGE_VERSION)
 BUILD_MODEL = $(BUILD) --build-arg TF_SERVING_IMAGE=$(TF_SERVING_IMAGE) --build-arg WEIGHTS=$(WEIGHTS)
 export DOCKER_REPOSITORY IMAGE_VERSION
 
@@ -99,7 +103,7 @@ build_serving: ## Build the image of the project's own model server
 .PHONY: weights
 weights:
 	@mkdir -p var/weights && rm -f var/weights/*.h5
-	@if [ -n "$(IMAGENET_WEIGHTS_DIR)" ]; then cp -v $(IMAGENET_WEIGHTS_DIR)/*.weights.h5 var/weights/; fi
+	@if [ -n "$(IMAGENET_WEIGHTS_DIR)" ]; then cp -v "$(IMAGENET_WEIGHTS_DIR)"/*.weights.h5 var/weights/; fi
 
 .PHONY: push_all
 push_all: push_proxy push_sync push_async push_backend ## Push all images to DOCKER_REPOSITORY
@@ -114,6 +118,7 @@ c_build: build_all ## The same as build_all
 
 .PHONY: c_up
 c_up: ## Start the containers on localhost:8000 and wait until they are healthy. SERVING=local, BACKEND_REPLICAS=3
+	@$(PYTHON) deploy/docker/preflight.py $(or $(PORT),8000) "$(DOCKER)" "$(COMPOSE)" $(IMAGES)
 	$(COMPOSE) up -d
 	@$(PYTHON) deploy/docker/wait.py $(or $(PORT),8000)
 

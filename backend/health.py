@@ -1,17 +1,21 @@
 """A worker serves nobody, so it is asked how it is over a socket file.
 
-`python -m backend.health` asks the worker on this machine, and exits with 0 when it can do its work. Standard library
-only: it is run every few seconds.
+`python -m backend.health` asks the worker on this machine, and exits with 0 when it can do its work. It is run every
+few seconds, so it imports little: starting it must not cost more than the worker at rest.
 """
 
-import asyncio
+from __future__ import annotations
+
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
 VARIABLE: Final = "HEALTH_SOCKET"
 PATIENCE_S: Final = 2.0
@@ -23,6 +27,7 @@ async def answering(path: Path | None, is_well: Callable[[], Awaitable[bool]]) -
     if path is None:
         yield
         return
+    import asyncio  # for the worker only: it would double the time that asking takes
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"ok" if await is_well() else b"ng")

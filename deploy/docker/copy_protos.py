@@ -1,4 +1,4 @@
-"""`python -m deploy.docker.copy_protos WHEEL FOLDER`: TensorFlow's protobuf modules that the stubs need, and no more.
+"""`python copy_protos.py WHEEL FOLDER`: TensorFlow's protobuf modules that the stubs need, and no more.
 
 The wheel is imported from as it is, a zip file: which modules are needed is what the import of the stubs itself loads.
 """

@@ -1,4 +1,6 @@
-"""`python deploy/docker/wait.py PORT`: waits until the containers answer. Standard library only."""
+"""`python deploy/docker/wait.py PORT`: waits until the containers answer. Standard library only, any Python 3.8."""
+
+from __future__ import annotations
 
 import json
 import sys
@@ -11,7 +13,7 @@ PATIENCE_S = 300.0
 def health(port: int) -> dict[str, str]:
     """Each model's state, as the proxy sees it; empty while the proxy does not answer."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/all", timeout=3) as response:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/all", timeout=3) as response:
             answer: dict[str, str] = json.load(response)
             return answer
     except (OSError, ValueError):
