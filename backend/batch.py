@@ -6,12 +6,16 @@ Normally that is one Predict. It is several when an image is bad or the model is
 - A model that is away costs no attempt: the batch waits until it is back. What was being asked when it went is then
   asked one by one, and an image that loses the model again is given back with its attempt spent. So what kills the
   model is a dead letter after `max_attempts`, and not the end of every worker.
+- A model that is there and refuses, because it has too much to do, or answers nonsense, is asked again, for each job by
+  itself, for as long as one Predict may take. After that the attempt is spent: it may be the image.
 """
 
+import random
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import hop_log
 from backend.patience import Patience
@@ -25,6 +29,9 @@ from tf_serving_client import (
     ModelUnavailable,
     Prediction,
 )
+
+LONGEST_REST_S: Final = 1.0
+"""Of a model that refuses, before it is asked again. Each is of random length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class Batch:
     def __init__(self, claims: Sequence[Claim], means: Means) -> None:
         self._store, self._model, self._status, self._patience = means.store, means.model, means.status, means.patience
         self.unfinished = {claim.job_id: claim for claim in claims}
+        self._refused_since: dict[str, float] = {}
         # What was lost once goes alone: should it lose the model again, it takes nobody with it.
         self._suspects = {claim.job_id for claim in claims if claim.attempt > 1}
         together = [claim for claim in claims if claim.attempt == 1]
@@ -56,8 +64,10 @@ class Batch:
                 predictions = await self._model.classify([claim.image for claim in group])
             except (ImageRejected, ModelTooSlow) as error:
                 await self._isolate(group, error)
-            except ModelError as error:
+            except ModelUnavailable as error:
                 await self._outlast(group, error)
+            except ModelError as error:
+                await self._insist(group, error)
             else:
                 await self._finish(group, predictions, predict_ms=(time.perf_counter() - started) * 1000)
 
@@ -98,17 +108,26 @@ class Batch:
         hop_log.get().warning("× job", job=claim.job_id, attempt=claim.attempt, error=str(error))
 
     async def _outlast(self, group: Sequence[Claim], error: ModelError) -> None:
-        """The model is away, or has too much to do: wait until it is back, then go on where it was lost."""
+        """The model is away: wait until it is back, then go on where it was lost."""
         hop_log.get().warning("↻ model", model=error.model, jobs=len(group), error=str(error))
-        lost = isinstance(error, ModelUnavailable)
-        if lost and len(group) == 1 and group[0].job_id in self._suspects:
+        if len(group) == 1 and group[0].job_id in self._suspects:
             await self._patience.until_stored(self._return, group[0], True, str(error))
-        elif lost:
+        else:
             self._suspects.update(claim.job_id for claim in group)
             self._separately(group)
-        else:
-            self._groups.appendleft(list(group))
         await self._patience.until_true(self._status.is_available)
+
+    async def _insist(self, group: Sequence[Claim], error: ModelError) -> None:
+        """The model is there and refuses: ask again, the others of the batch first, but not for ever."""
+        hop_log.get().warning("↻ model", model=error.model, jobs=len(group), error=str(error))
+        now = time.monotonic()
+        if len(group) > 1:
+            self._separately(group)
+        elif now - self._refused_since.setdefault(group[0].job_id, now) < self._model.deadline.total_seconds():
+            self._groups.append([*group])
+        else:
+            await self._patience.until_stored(self._return, group[0], True, str(error))
+        await self._patience.pause(random.uniform(0, LONGEST_REST_S))  # noqa: S311 (no secret)
 
     def _separately(self, claims: Iterable[Claim]) -> None:
         self._groups.extendleft([claim] for claim in reversed(list(claims)))

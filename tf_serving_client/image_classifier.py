@@ -22,7 +22,7 @@ class ImageClassifier:
     def __init__(self, channel: grpc.aio.Channel, model: str, labels: Sequence[str], deadline: timedelta) -> None:
         self.model = model
         self._labels = labels
-        self._deadline_s = deadline.total_seconds()
+        self.deadline = deadline
         self._predict = PredictionServiceStub(channel).Predict
 
     async def classify(self, images: Sequence[bytes]) -> list[Prediction]:
@@ -38,7 +38,7 @@ class ImageClassifier:
         tensor.tensor_shape.dim.add(size=len(images))
         tensor.string_val.extend(images)
         try:
-            response = await self._predict(request, timeout=self._deadline_s)
+            response = await self._predict(request, timeout=self.deadline.total_seconds())
         except grpc.RpcError as error:
             raise from_rpc(self.model, error) from error
         return self._read(response.outputs.get(OUTPUT), response.model_spec.version.value, len(images))
