@@ -11,7 +11,7 @@ from typing import Final
 from tests.chaos.fault import Fault
 from tests.chaos.ledger import Ledger, Verdict
 from tests.chaos.service import Service
-from tests.chaos.traffic import Pictures, Traffic
+from tests.chaos.traffic import Picture, Pictures, Traffic
 from tests.support.waiting import wait_until
 
 GROWTH_MB: Final = 30.0
@@ -41,7 +41,7 @@ class Outcome:
     @property
     def all_complaints(self) -> list[str]:
         lost = [f"{job_id} has not ended" for job_id in self.verdict.lost]
-        return [*lost, *self.verdict.doubled, *self.verdict.left_behind, *self.complaints]
+        return [*lost, *self.verdict.doubled, *self.verdict.wrong, *self.verdict.left_behind, *self.complaints]
 
     @property
     def recovery(self) -> tuple[float, float]:
@@ -82,10 +82,10 @@ class Campaign:
         async with traffic.flowing():
             await wait_until(lambda: len(traffic.told.accepted) >= before + ACCEPTED_BEFORE)
             try:
-                await self._fault.inject(self._service)
+                await self._inject(traffic)
                 outcome.injected += 1
-            except (TimeoutError, AssertionError) as error:
-                outcome.complaints.append(f"it could not be injected: {error or type(error).__name__}")
+            except* (TimeoutError, AssertionError) as error:
+                outcome.complaints += [f"it could not be injected: {why!r}" for why in error.exceptions]
                 for link in [*self._service.redis_links, *self._service.model_links]:
                     link.restore()
             over = time.monotonic()
@@ -100,6 +100,12 @@ class Campaign:
         for name, process in self._service.processes.items():
             if process.running is None or process.running.poll() is not None:
                 outcome.complaints.append(f"{name} has ended by itself")
+
+    async def _inject(self, traffic: Traffic) -> None:
+        async with asyncio.TaskGroup() as together:
+            together.create_task(self._fault.inject(self._service))
+            if self._fault.poison:
+                together.create_task(traffic.post(Picture(self._fault.poison, refined=None)))
 
     @staticmethod
     async def _recovery(traffic: Traffic, ledger: Ledger) -> None:

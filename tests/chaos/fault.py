@@ -1,7 +1,7 @@
 """What a fault is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,9 @@ class Fault:
     """`inject` brings it about while clients post, and returns when it is over: what was killed is started again."""
 
     name: str
-    inject: Callable[[Service], Awaitable[None]]
+    inject: Callable[[Service], Coroutine[None, None, None]]
+    poison: bytes | None = None
+    """An image that is posted in the same moment, and must fail."""
     recovers_within_s: float = 15.0
     """From then on, until an image that is posted has become a job that has ended, as have all accepted before."""
 

@@ -25,11 +25,13 @@ class Verdict:
     failed: int = 0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """Ends that these images can't have."""
     left_behind: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.doubled or self.left_behind)
+        return not (self.lost or self.doubled or self.wrong or self.left_behind)
 
 
 class Ledger:
@@ -88,16 +90,20 @@ class Ledger:
                 verdict.succeeded += job.output is not None
                 verdict.failed += job.output is None
                 verdict.doubled += self._second_ends(job)
+                verdict.wrong += self._wrong_ends(job)
         verdict.left_behind = [left async for left in self._left_behind()]
         return verdict
 
     def _second_ends(self, job: Job) -> Iterable[str]:
         if job.id in self._changed:
             yield f"{job.id} changed after its end: {self._changed[job.id]}"
-        if job.output is not None and job.output["label"] != self._told.accepted[job.id]:
-            yield f"{job.id} has the answer of another image: {job.output['label']}, not {self._told.accepted[job.id]}"
         if self._announced[job.id] > 1 or (self._heard_all and not self._announced[job.id]):
             yield f"{job.id}'s end was announced {self._announced[job.id]} times"
+
+    def _wrong_ends(self, job: Job) -> Iterable[str]:
+        label = job.output["label"] if job.output is not None else None
+        if label != self._told.accepted[job.id]:
+            yield f"{job.id} has ended with {label or job.error}, and not with {self._told.accepted[job.id]}"
 
     async def _left_behind(self) -> AsyncIterator[str]:
         store, redis, keys = self._store, self._store.redis, self._store.keys

@@ -24,7 +24,12 @@ from tests.support.waiting import wait_until
 LEASE_S: Final = 2.0
 BATCH_SIZE: Final = 4
 LANES: Final = 2
-SETTINGS: Final = {"LEASE": str(LEASE_S), "BATCH_SIZE": str(BATCH_SIZE), "BATCHES_IN_FLIGHT": str(LANES)}
+SETTINGS: Final = {
+    "LEASE": str(LEASE_S),
+    "BATCH_SIZE": str(BATCH_SIZE),
+    "BATCHES_IN_FLIGHT": str(LANES),
+    "PREDICT_DEADLINE": "5",
+}
 """What is not the default: a lost worker is missed sooner, and there are more batches than jobs come in a second."""
 
 

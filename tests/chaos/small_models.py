@@ -24,8 +24,8 @@ CLASSES: Final = 1000
 LABELS: Final = 1 + CLASSES
 SHIFT: Final = {FAST: 0, ACCURATE: 500}
 """The accurate model has another opinion of each image than the fast one."""
-UNAFFORDABLE: Final = 255
-"""An image with this much blue has the accurate model ask for more memory than there is."""
+NONSENSE: Final = 255
+"""An image with this much blue has no finite score for the accurate model, as a number format too small may have it."""
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
@@ -70,12 +70,9 @@ def export(model: str, directory: Path) -> None:
 
     def scores_of(encoded: Any) -> Any:
         colour = tf.cast(tf.io.decode_image(encoded, channels=3, expand_animations=False)[0, 0], tf.int32)
-        ballast = tf.constant(0.0)
-        if model == ACCURATE:
-            size = tf.where(colour[2] == UNAFFORDABLE, tf.constant(1 << 50, tf.int64), tf.constant(1, tf.int64))
-            ballast = tf.reduce_max(tf.random.stateless_uniform([size], seed=(1, 2), maxval=1e-9))
+        is_nonsense = tf.logical_and(colour[2] == NONSENSE, model == ACCURATE)
         index = 1 + (colour[0] + 256 * colour[1] + SHIFT[model]) % CLASSES
-        return tf.nn.softmax(10.0 * tf.one_hot(index, LABELS) + ballast)
+        return tf.nn.softmax(10.0 * tf.one_hot(index, LABELS) + tf.where(is_nonsense, float("nan"), 0.0))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])  # type: ignore[untyped-decorator]
     def serve(image_bytes: Any) -> dict[str, Any]:

@@ -18,8 +18,8 @@ PAUSE_S: Final = 0.05
 @dataclass(frozen=True)
 class Picture:
     image: bytes
-    refined: str
-    """The label that the accurate model gives it."""
+    refined: str | None
+    """The label that the accurate model gives it; None: there is none, and its job must fail."""
 
 
 Pictures = Callable[[int], Picture]
@@ -33,8 +33,8 @@ def small_pictures(labels: Sequence[str]) -> Pictures:
 class Told:
     """How many posts got what. A post that got no id may have left a job all the same, but never two."""
 
-    accepted: dict[str, str] = field(default_factory=dict)
-    """Each id that a client was given, and the label that its job must end with."""
+    accepted: dict[str, str | None] = field(default_factory=dict)
+    """Each id that a client was given, and the label that its job must end with, or None where it must fail."""
     twice: list[str] = field(default_factory=list)
     """Ids that two clients were given."""
     shed: Counter[str] = field(default_factory=Counter)
@@ -72,10 +72,10 @@ class Traffic:
             finally:
                 over.set()
 
-    async def post(self) -> str | None:
-        """Post the next picture; return the id of its job, if it was given one."""
+    async def post(self, picture: Picture | None = None) -> str | None:
+        """Post the picture, or the next of many; return the id of its job, if it was given one."""
         told = self.told
-        picture = self._pictures(told.posts)
+        picture = picture or self._pictures(told.posts)
         told.posts += 1
         try:
             response = await self._client.post("/predict", content=picture.image, headers={"content-type": "image/png"})
