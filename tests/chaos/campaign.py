@@ -34,6 +34,8 @@ class Outcome:
     without_an_id: Counter[str] = field(default_factory=Counter)
     """What the other posts got."""
 
+    took_s: float = 0.0
+
     @property
     def is_clean(self) -> bool:
         return self.verdict.is_clean and not self.complaints
@@ -58,7 +60,7 @@ class Campaign:
 
     async def wage(self, times: int) -> Outcome:
         """Inject the fault `times` times; after each, wait until all is settled, and look at everything."""
-        outcome = self._outcome
+        outcome, began = self._outcome, time.monotonic()
         async with self._service.client() as client:
             traffic = Traffic(client, self._pictures)
             ledger = Ledger(self._service.store, traffic.told)
@@ -74,6 +76,7 @@ class Campaign:
             outcome.complaints += self._growth(sizes)
             outcome.without_an_id = told.shed + Counter({str(status): count for status, count in told.refused.items()})
             outcome.without_an_id["no answer"] = told.unanswered
+        outcome.took_s = time.monotonic() - began
         return outcome
 
     async def _round(self, traffic: Traffic, ledger: Ledger) -> None:

@@ -18,6 +18,8 @@ class Fault:
     inject: Callable[[Service], Coroutine[None, None, None]]
     poison: bytes | None = None
     """An image that is posted in the same moment, and must fail."""
+    takes_long: bool = False
+    """Too long for `make test`."""
     recovers_within_s: float = 15.0
     """From then on, until an image that is posted has become a job that has ended, as have all accepted before."""
 

@@ -52,6 +52,7 @@ FAULTS: Final = [
         "poison: an image that kills the accurate model",
         kills_the_model,
         poison=image_of(0, comment=DEADLY.decode()),
+        takes_long=True,
         recovers_within_s=30,
     ),
     Fault("poison: an image with no finite score", until_another_dead_letter, poison=image_of(0, blue=NONSENSE)),
