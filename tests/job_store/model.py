@@ -60,7 +60,8 @@ class Model:
                 taken.append(self._take(entry))
         for job_id, _, attempt in taken:
             if attempt > self.policy.max_attempts:
-                self._end(job_id, "failed", error="gave up after 2 attempts: none of them came to an end")
+                error = f"gave up after {self.policy.max_attempts} attempts: none of them came to an end"
+                self._end(job_id, "failed", error=error)
             elif not self.jobs[job_id].has_image:
                 self._end(job_id, "failed", error="the image is no longer stored")
         return [claim for claim in taken if self.jobs[claim[0]].status == "processing"]

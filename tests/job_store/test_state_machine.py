@@ -6,6 +6,7 @@ No time passes here: leases run out and jobs expire when a rule says so.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, cast
 
@@ -16,8 +17,10 @@ from hypothesis.stateful import (
     Bundle,
     MultipleResults,
     RuleBasedStateMachine,
+    initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -29,7 +32,7 @@ from job_store.keys import WORKERS
 from tests.job_store.model import Model
 from tests.support.redis import RedisServer
 
-POLICY: Final = Policy(max_backlog=6, max_attempts=2, max_dead_letters=2, lease=timedelta(hours=1))
+POLICY: Final = Policy(max_backlog=6, max_dead_letters=2, lease=timedelta(hours=1))
 
 
 class JobStoreMachine(RuleBasedStateMachine):
@@ -46,19 +49,27 @@ class JobStoreMachine(RuleBasedStateMachine):
         self.announcements = redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         self.announcements.subscribe(self.keys.ended)
 
+    @initialize(max_attempts=some.integers(1, 3))
+    def allow(self, max_attempts: int) -> None:
+        self.store.policy = self.model.policy = replace(POLICY, max_attempts=max_attempts)
+
     # What clients do
 
-    @rule(target=jobs)
-    def submit(self) -> str | MultipleResults[str]:
-        submission = self.store.submit(b"image", {})
-        if not self.model.has_room():
-            with pytest.raises(QueueFull):
-                self.run(submission)
-            return multiple()
-        job_id: str = self.run(submission)
+    @rule(target=jobs, count=some.integers(1, 4))
+    def submit(self, count: int) -> MultipleResults[str]:
+        return multiple(*(self.submit_one() for _ in range(count) if self.model.has_room()))
+
+    def submit_one(self) -> str:
+        job_id: str = self.run(self.store.submit(b"image", {}))
         assert job_id not in self.model.jobs
         self.model.submit(job_id)
         return job_id
+
+    @precondition(lambda self: not self.model.has_room())
+    @rule()
+    def submit_too_many(self) -> None:
+        with pytest.raises(QueueFull):
+            self.run(self.store.submit(b"image", {}))
 
     # What workers do, also with claims that are outdated
 
@@ -109,15 +120,13 @@ class JobStoreMachine(RuleBasedStateMachine):
                 self.redis.xclaim(self.keys.backlog, WORKERS, WORKERS, 0, [entry], idle=3_600_000, justid=True)
                 expected.lease_ran_out = True
 
-    @rule(job_id=jobs)
-    def a_job_expires(self, job_id: str) -> None:
-        self.redis.delete(self.keys.job(job_id), self.keys.image(job_id))
-        self.model.expire(job_id)
-
-    @rule(job_id=jobs)
-    def an_image_is_lost(self, job_id: str) -> None:
+    @rule(job_id=jobs, only_its_image=some.booleans())
+    def a_job_is_lost(self, job_id: str, only_its_image: bool) -> None:
         self.redis.delete(self.keys.image(job_id))
         self.model.jobs[job_id].has_image = False
+        if not only_its_image:
+            self.redis.delete(self.keys.job(job_id))
+            self.model.expire(job_id)
 
     @rule()
     def redis_forgets_the_scripts(self) -> None:
@@ -211,10 +220,10 @@ def test_redis_does_what_the_model_does(redis_server: RedisServer) -> None:
 
         class Machine(JobStoreMachine):
             def __init__(self) -> None:
-                super().__init__(runner.run, JobStore(redis, POLICY), onlooker)
+                super().__init__(runner.run, JobStore(redis), onlooker)
 
         run_state_machine_as_test(
-            Machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None, database=None)
+            Machine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None, database=None)
         )
 
 
