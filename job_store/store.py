@@ -116,6 +116,14 @@ class JobStore:
             return None
         return Job.from_redis(job_id, fields, expires_at_ms=seconds * 1000 + microseconds // 1000 + ttl_ms)
 
+    async def answers(self) -> bool:
+        """Whether Redis answers at all."""
+        try:
+            with redis_answers():
+                return bool(await self.redis.ping())
+        except StoreUnavailable:
+            return False
+
     async def backlog_length(self) -> int:
         """How many jobs wait or are being worked on."""
         with redis_answers():
