@@ -4,6 +4,7 @@ BadRequest
 ├── NotJson             the body is neither JSON nor declared an image
 ├── NotBase64           `image_data` is not base64
 ├── FieldMissing        there is no `image_data` (JSON) or `image` (form), or it is of another type, or empty
+├── TooSlow             the body did not come in time
 ├── TooLarge            more bytes, or more pixels, than this service takes
 ├── UnsupportedImage    not a JPEG and not a PNG
 └── Undecodable         a JPEG or PNG that is broken
@@ -27,6 +28,10 @@ class NotBase64(BadRequest):
 
 
 class FieldMissing(BadRequest):
+    pass
+
+
+class TooSlow(BadRequest):
     pass
 
 

@@ -21,12 +21,16 @@ class Problem:
     slug: str
     title: str
     retry_after_s: int | None = None
+    ends_connection: bool = False
 
 
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
     errors.NotJson: Problem(HTTPStatus.BAD_REQUEST, "not-json", "The body is not JSON"),
     errors.NotBase64: Problem(HTTPStatus.BAD_REQUEST, "not-base64", "image_data is not base64"),
     errors.FieldMissing: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "no-image", "There is no image in the request"),
+    errors.TooSlow: Problem(
+        HTTPStatus.REQUEST_TIMEOUT, "slow-body", "The body did not come in time", ends_connection=True
+    ),
     errors.TooLarge: Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The image is too large"),
     errors.UnsupportedImage: Problem(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-image", "Not an image type this service reads"
@@ -92,5 +96,7 @@ def problem_response(request: Request, problem: Problem, detail: str) -> Respons
         "instance": request.url.path,
         "trace_id": request.state.request_id,
     }
-    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else None
+    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
+    if problem.ends_connection:  # RFC 9110, 15.5.9: what is still to come of the body must not be taken for a request
+        headers["Connection"] = "close"
     return Response(to_json(body), problem.status, headers, media_type="application/problem+json")

@@ -33,6 +33,9 @@ class Settings(ServiceSettings):
     max_image_pixels: int = Field(50_000_000, gt=0)
     """Width times height."""
 
+    body_timeout: Seconds = timedelta(seconds=60)
+    """A body that takes longer to come gets a 408: a client that trickles must not hold its connection for ever."""
+
     redis_timeout: Seconds = timedelta(seconds=2)
     """Who asks for a job waits this long for Redis."""
     queue_timeout: Seconds = timedelta(milliseconds=250)

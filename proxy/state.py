@@ -46,6 +46,6 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
             models=models,
             store=store,
             refinement=Refinement(store, settings.queue_timeout, settings.queue_rest),
-            limits=Limits(settings.max_image_bytes, settings.max_image_pixels),
+            limits=Limits(settings.max_image_bytes, settings.max_image_pixels, settings.body_timeout),
             test_image=settings.test_image.read_bytes(),
         )

@@ -1,10 +1,12 @@
 """The image in a request, whichever of the three ways it came."""
 
+import asyncio
 import base64
 import binascii
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import pydantic_core
@@ -12,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from proxy.errors import FieldMissing, NotBase64, NotJson, TooLarge
+from proxy.errors import FieldMissing, NotBase64, NotJson, TooLarge, TooSlow
 from proxy.image_header import read_header
 
 WHITESPACE: Final = b" \t\r\n\f\v"
@@ -30,6 +32,7 @@ class Limits:
     """Of one encoded image."""
     max_pixels: int
     """Width times height."""
+    body_timeout: timedelta
 
 
 async def read_image(request: Request, limits: Limits) -> bytes:
@@ -39,7 +42,11 @@ async def read_image(request: Request, limits: Limits) -> bytes:
     type says, as JSON `{"image_data": "<base64>"}`. Raises a `BadRequest`.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await _read_body(request, int(limits.max_bytes * BASE64_GROWTH * 1.04) + ENVELOPE)
+    try:
+        async with asyncio.timeout(limits.body_timeout.total_seconds()):
+            body = await _read_body(request, int(limits.max_bytes * BASE64_GROWTH * 1.04) + ENVELOPE)
+    except TimeoutError:
+        raise TooSlow(f"the body took longer than {limits.body_timeout.total_seconds():g} s: send it faster") from None
     if content_type.startswith("image/") or content_type == "application/octet-stream":
         image = body
     elif content_type == "multipart/form-data":
