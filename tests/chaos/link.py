@@ -8,6 +8,8 @@ from typing import Final, Literal, Self
 Side = Literal["request", "answer"]
 
 CHUNK: Final = 65_536
+LEAST_S: Final = 1e-6
+"""Between two chunks, so that none overtakes another."""
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Link:
     def __init__(self, target: int) -> None:
         self._target = target
         self.delay_s = 0.0
-        """Added to each chunk in each direction."""
+        """How much later everything arrives, in each direction."""
         self.bytes_per_s = float("inf")
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -103,6 +105,7 @@ class Link:
             await asyncio.gather(*ways, return_exceptions=True)
 
     async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, side: Side) -> None:
+        loop, due = asyncio.get_running_loop(), 0.0
         with suppress(OSError):
             while data := await source.read(CHUNK):
                 stop = self._stop
@@ -110,12 +113,16 @@ class Link:
                 if stop and is_here and not stop.delivered:
                     self._reach(stop)
                 await self._flowing.wait()
-                if lag := self.delay_s + len(data) / self.bytes_per_s:
-                    await asyncio.sleep(lag)
-                sink.write(data)
+                now = loop.time()
+                due = max(due + LEAST_S, now + self.delay_s) + len(data) / self.bytes_per_s
+                if due > now:
+                    loop.call_at(due, sink.write, data)
+                else:
+                    sink.write(data)
                 if stop and is_here and stop.delivered:
                     self._reach(stop)
                 await sink.drain()
+            await asyncio.sleep(due - loop.time())  # what is on its way comes before the end
 
     def _reach(self, stop: Stop) -> None:
         self.stall()

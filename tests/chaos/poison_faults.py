@@ -5,6 +5,7 @@ from typing import Final
 
 from tests.chaos.fault import Fault
 from tests.chaos.link import Link
+from tests.chaos.model_faults import RECOVERS_WITHIN_S
 from tests.chaos.service import Service
 from tests.chaos.small_models import NONSENSE, image_of
 from tests.support.waiting import wait_until
@@ -53,7 +54,7 @@ FAULTS: Final = [
         kills_the_model,
         poison=image_of(0, comment=DEADLY.decode()),
         takes_long=True,
-        recovers_within_s=30,
+        recovers_within_s=RECOVERS_WITHIN_S,
     ),
     Fault("poison: an image with no finite score", until_another_dead_letter, poison=image_of(0, blue=NONSENSE)),
 ]

@@ -84,8 +84,16 @@ class Service:
         workers = {f"worker {number}": worker.process for number, worker in enumerate(self.workers, start=1)}
         return {"proxy": self.proxy, "fast model": self.fast, "accurate model": self.accurate, **workers}
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def client(self, timeout: float = 15) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=timeout, trust_env=False)
+        return httpx.AsyncClient(base_url=self.url, timeout=timeout, trust_env=False)
+
+    async def is_idle(self) -> bool:
+        """Whether no job waits or is worked on."""
+        return await self.store.backlog_length() == 0
 
     async def has_all_workers(self) -> bool:
         """Whether each lane of each worker waits for work: it has a connection for that."""
@@ -124,7 +132,7 @@ async def serving(directory: Path, models: Path, settings: Mapping[str, str] | N
             {
                 **shared,
                 "PORT": str(port),
-                "REDIS_URL": url(to_redis),
+                "REDIS_URL": redis_url(to_redis),
                 "FAST_MODEL_ADDRESS": f"127.0.0.1:{to_fast.port}",
                 "ACCURATE_MODEL_ADDRESS": f"127.0.0.1:{accurate_port}",
             },
@@ -150,13 +158,13 @@ async def serving(directory: Path, models: Path, settings: Mapping[str, str] | N
 def worker(log: Path, settings: Mapping[str, str], to_redis: Link, to_model: Link) -> Worker:
     environment = {
         **settings,
-        "REDIS_URL": url(to_redis),
+        "REDIS_URL": redis_url(to_redis),
         "ACCURATE_MODEL_ADDRESS": f"127.0.0.1:{to_model.port}",
     }
     return Worker(Process([PYTHON, "-m", "backend"], environment, log), to_redis, to_model)
 
 
-def url(link: Link) -> str:
+def redis_url(link: Link) -> str:
     return f"redis://127.0.0.1:{link.port}/0"
 
 

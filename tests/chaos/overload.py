@@ -1,0 +1,76 @@
+"""Ten times what the slow half can do: what becomes of the fast answers, of the queue and of the memory."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.ledger import Ledger, Verdict
+from tests.chaos.pace import Answers, post_at
+from tests.chaos.service import LANES, Service, serving
+from tests.chaos.small_models import exported
+from tests.chaos.traffic import Pictures, Told, Traffic
+from tests.support.waiting import wait_until
+
+CAPACITY: Final = 8.0
+"""Jobs a second. One job takes this long on its way to the model and back, and there are two workers with two lanes."""
+ROUND_TRIP_S: Final = 2 * LANES / CAPACITY
+MAX_QUEUE_LENGTH: Final = 16
+SETTINGS: Final = {"BATCH_SIZE": "1", "MAX_QUEUE_LENGTH": str(MAX_QUEUE_LENGTH), "LEASE": "5"}
+
+
+@dataclass
+class Overload:
+    at_capacity: Answers
+    at_ten_times: Answers
+    told: Told
+    longest_queue: int
+    growth_mb: Mapping[str, float]
+    seconds_until_well: float
+    verdict: Verdict
+
+
+async def overload(directory: Path, pictures: Pictures, span_s: float) -> Overload:
+    """Post at the slow half's capacity for `span_s`, and at ten times that for as long."""
+    async with serving(directory, exported(), SETTINGS) as service, service.client() as client:
+        for worker in service.workers:
+            worker.to_model.delay_s = ROUND_TRIP_S / 2
+        traffic = Traffic(client, pictures)
+        ledger = Ledger(service.store, traffic.told)
+        async with ledger.open(), watched_queue(service) as lengths:
+            at_capacity = await post_at(CAPACITY, traffic, span_s)
+            before = sizes(service)
+            at_ten_times = await post_at(10 * CAPACITY, traffic, span_s)
+            over = time.monotonic()
+            growth = {name: size - before[name] for name, size in sizes(service).items()}
+            job_id = await wait_until(traffic.post)
+            await ledger.settle()
+            until_well = time.monotonic() - over
+            assert ledger.has_ended(job_id)
+            verdict = await ledger.verdict()
+        return Overload(at_capacity, at_ten_times, traffic.told, max(lengths), growth, until_well, verdict)
+
+
+def sizes(service: Service) -> Mapping[str, float]:
+    return {name: process.resident_mb() for name, process in service.processes.items()}
+
+
+@asynccontextmanager
+async def watched_queue(service: Service) -> AsyncIterator[list[int]]:
+    """The backlog's lengths, ten times a second."""
+    lengths: list[int] = []
+
+    async def watch() -> None:
+        while True:
+            lengths.append(await service.store.backlog_length())
+            await asyncio.sleep(0.1)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield lengths
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
