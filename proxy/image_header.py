@@ -4,6 +4,7 @@ A PNG of 100 KB can hold a billion pixels, so the size is read before anyone dec
 one fixed place in a PNG, a bounded walk over the segments of a JPEG.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,8 +16,10 @@ JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
 """JPEG (ITU-T T.81), annex B: SOI, then the 0xFF of the next marker."""
 START_OF_FRAME: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """SOF0 to SOF15 (T.81, table B.1), less DHT, JPG and DAC, which lie among them."""
-STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
-"""Markers with no length after them: TEM, RST0 to RST7, SOI."""
+SEGMENTS: Final = frozenset({0xC4, 0xCC, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)})
+"""What may come before the frame: DHT, DAC, DQT, DRI, COM and APP0 to APP15 (T.81, table B.1 and B.2.4)."""
+FILL: Final = re.compile(rb"\xff+")
+"""Any number of 0xFF may come before a marker's code (T.81, B.1.1.2)."""
 MOST_SEGMENTS: Final = 1_000
 """Cameras write a few dozen before the frame; a large embedded profile or preview, some hundreds."""
 
@@ -52,16 +55,19 @@ def _png(image: bytes) -> ImageHeader:
 
 
 def _jpeg(image: bytes) -> ImageHeader:
+    """Whatever a decoder would pass over, garbage or an unknown marker, is refused: what it passes over may differ from
+    what is passed over here, and then the size it decodes is not the size that was read."""
     at = 2
     for _ in range(MOST_SEGMENTS):
-        at = image.find(b"\xff", at)
-        while image[at : at + 2] == b"\xff\xff":  # fill bytes before a marker
-            at += 1
-        if at < 0 or at + 9 > len(image):
+        fill = FILL.match(image, at)
+        if not fill or fill.end() + 8 > len(image):
             break
-        marker = image[at + 1]
+        at = fill.end()
+        marker, length = image[at], int.from_bytes(image[at + 1 : at + 3], "big")
         if marker in START_OF_FRAME:
-            height, width = int.from_bytes(image[at + 5 : at + 7], "big"), int.from_bytes(image[at + 7 : at + 9], "big")
+            height, width = int.from_bytes(image[at + 4 : at + 6], "big"), int.from_bytes(image[at + 6 : at + 8], "big")
             return ImageHeader("image/jpeg", width, height)
-        at += 2 if marker in STANDALONE else 2 + int.from_bytes(image[at + 2 : at + 4], "big")
-    raise Undecodable("the JPEG is broken: it ends, or goes on for too long, before it says its size")
+        if marker not in SEGMENTS or length < 2:
+            break
+        at += 1 + length
+    raise Undecodable("the JPEG is broken: its size is not where a JPEG has it; save it anew")

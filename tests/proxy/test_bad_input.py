@@ -75,6 +75,8 @@ TABLE = [
     Row("a JPEG cut off in its pixels", 422, "undecodable", posted(JPEG[: len(JPEG) * 2 // 3])),
     Row("a JPEG of one endless run of markers", 422, "undecodable", posted(b"\xff\xd8" + b"\xff\xe0\0\2" * 5_000)),
     Row("a JPEG with its pixels overwritten", 422, "undecodable", posted(JPEG[:300] + b"\xff" * 300)),
+    Row("a JPEG that hides its size from us", 422, "undecodable", posted(b"\xff\xd8\xff\0\0\x0d" + JPEG[2:])),
+    Row("a JPEG of 20 MB of fill bytes", 422, "undecodable", b"\xff\xd8" + b"\xff" * 20_000_000, RAW),
     Row("a PNG's signature alone", 422, "undecodable", posted(PNG[:8])),
     Row("a PNG cut off in its pixels", 422, "undecodable", posted(PNG[:-60])),
     Row("a PNG of no pixels", 422, "undecodable", posted(png_bomb(0, 10))),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from proxy.errors import BadRequest
+from proxy.errors import BadRequest, Undecodable
 from proxy.image_header import read_header
 from tests.support.images import encoded
 
@@ -63,7 +63,29 @@ def test_a_picture_of_several_pictures_has_the_size_of_the_first() -> None:
     assert read_header(out.getvalue()).pixels == 1200
 
 
-@pytest.mark.parametrize("padding", [1, 2, 7, 300])
+def segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(data) + 2).to_bytes(2, "big") + data
+
+
+def frame(width: int, height: int) -> bytes:
+    return segment(0xC0, b"\x08" + height.to_bytes(2, "big") + width.to_bytes(2, "big") + b"\x01\x01\x11\x00")
+
+
+@pytest.mark.parametrize("marker", [0x00, 0x01, 0x02, 0xBF, 0xC8, 0xD0, 0xD7, 0xD8, 0xD9, 0xDA, 0xF0, 0xFD])
+def test_a_size_behind_what_decoders_pass_over_is_not_believed(marker: int) -> None:
+    """libjpeg discards FF 00, and finds the large frame where a walk by lengths finds the small one."""
+    smuggled = b"\xff\xd8" + segment(marker, frame(12_000, 9_000)) + frame(8, 8) + bytes(20)
+    with pytest.raises(Undecodable):
+        read_header(smuggled)
+
+
+def test_garbage_between_segments_and_lengths_that_are_none_are_refused() -> None:
+    for between in (b"\x00", b"garbage", b"\xff\xe0\x00\x01", b"\xff\xe0\x00\x00"):
+        with pytest.raises(Undecodable):
+            read_header(b"\xff\xd8\xff\xe0\x00\x04ab" + between + frame(8, 8) + bytes(20))
+
+
+@pytest.mark.parametrize("padding", [1, 2, 7, 300, 5_000_000])
 def test_fill_bytes_between_segments_are_passed_over(padding: int) -> None:
     image = encoded(size=(21, 9))
     filled = image[:2] + b"\xff" * padding + image[2:]
