@@ -1,6 +1,7 @@
 """How many requests may be at the fast model at once, and how many may wait for that."""
 
 import asyncio
+from datetime import timedelta
 from types import TracebackType
 
 from proxy.errors import Overloaded
@@ -12,9 +13,10 @@ class Admission:
     next is refused at once: a pile that grows answers nobody in time.
     """
 
-    def __init__(self, at_once: int, waiting: int) -> None:
+    def __init__(self, at_once: int, waiting: int, patience: timedelta) -> None:
         self._places = asyncio.Semaphore(at_once)
         self._most = waiting
+        self._patience_s = patience.total_seconds()
         self._waiting = 0
 
     async def __aenter__(self) -> None:
@@ -23,7 +25,10 @@ class Admission:
             raise Overloaded(f"{self._most} requests are waiting already: try again in a moment")
         self._waiting += 1
         try:
-            await self._places.acquire()
+            async with asyncio.timeout(self._patience_s):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Overloaded(f"no turn came in {self._patience_s:g} s: try again in a moment") from None
         finally:
             self._waiting -= 1
 

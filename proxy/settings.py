@@ -18,7 +18,7 @@ class Settings(ServiceSettings):
     """The name it is served under, and the key of its answer."""
     fast_model_address: str = "localhost:8500"
     fast_model_deadline: Seconds = timedelta(seconds=5)
-    """After this the client gets a 504."""
+    """A request waits this long for its turn (then: 503), and its turn may take this long (then: 504)."""
     fast_model_concurrency: int = Field(4, ge=1)
     """Requests that one process has at the fast model at once. Its own threads set the limit: TensorFlow Serving has
     four for each processor, and refuses what comes beyond them."""

@@ -42,7 +42,7 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
         await stack.enter_async_context(introduced(*models))
         yield State(
             fast_model=ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
-            admission=Admission(settings.fast_model_concurrency, settings.max_waiting),
+            admission=Admission(settings.fast_model_concurrency, settings.max_waiting, settings.fast_model_deadline),
             models=models,
             store=store,
             refinement=Refinement(store, settings.queue_timeout, settings.queue_rest),

@@ -22,6 +22,8 @@ BASE64_GROWTH: Final = 4 / 3
 """RFC 4648, section 4: three bytes become four characters."""
 ENVELOPE: Final = 64 * 1024
 """Room for what surrounds the image in a body: JSON's keys, a form's headers, line breaks in the base64."""
+MOST_JSON_PARTS: Final = 10_000
+"""Commas and opening brackets, of which base64 has none. A body of `[[],[],…` would become a gigabyte of lists."""
 DRAINED: Final = 8
 """How many times the limit is read and thrown away, so that the client gets to read its answer."""
 
@@ -111,6 +113,10 @@ def _from_json(body: bytes) -> bytes:
 
 
 def _parse_json(body: bytes) -> object:
+    if sum(map(body.count, (b",", b"[", b"{"))) > MOST_JSON_PARTS:
+        raise NotJson(
+            f'the JSON has more than {MOST_JSON_PARTS} parts: send {{"image_data": "<base64>"}} and little else'
+        )
     try:
         return pydantic_core.from_json(body)
     except ValueError as strictly:

@@ -1,6 +1,7 @@
 """So many at the model, so many in line, and the next is told at once."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,22 @@ from tests.support.images import encoded
 from tests.support.stack import Stack
 
 
+MINUTE = timedelta(minutes=1)
+
+
+async def test_whoever_gets_no_turn_in_time_is_told_so_and_leaves_the_line() -> None:
+    admission = Admission(at_once=1, waiting=1, patience=timedelta(milliseconds=20))
+    async with admission:
+        for _ in range(3):
+            with pytest.raises(Overloaded, match="no turn came"):
+                async with admission:
+                    pass
+    async with admission:
+        pass
+
+
 async def test_no_more_than_its_places_are_in_and_they_come_in_order() -> None:
-    admission, inside, most = Admission(at_once=3, waiting=100), 0, 0
+    admission, inside, most = Admission(at_once=3, waiting=100, patience=MINUTE), 0, 0
     order: list[int] = []
 
     async def visit(number: int) -> None:
@@ -30,7 +45,7 @@ async def test_no_more_than_its_places_are_in_and_they_come_in_order() -> None:
 
 
 async def test_whoever_finds_the_line_full_is_refused_and_a_place_is_not_lost_by_it() -> None:
-    admission, release = Admission(at_once=1, waiting=1), asyncio.Event()
+    admission, release = Admission(at_once=1, waiting=1, patience=MINUTE), asyncio.Event()
 
     async def visit() -> bool:
         async with admission:

@@ -44,6 +44,8 @@ TABLE = [
     Row("a JPEG without its content type", 400, "not-json", JPEG),
     Row("deep nesting", 400, "not-json", b"[" * 100_000),
     Row("deep nesting inside image_data", 400, "not-json", b'{"image_data":' * 50_000),
+    Row("a million empty lists", 400, "not-json", b"[" + b"[]," * 1_000_000 + b"[]]"),
+    Row("a million fields", 400, "not-json", b'{"image_data": "", "a": [' + b"{}," * 1_000_000 + b"{}]}"),
     Row("a JSON list", 422, "no-image", b"[]"),
     Row("a JSON string", 422, "no-image", b'"aGVsbG8="'),
     Row("JSON null", 422, "no-image", b"null"),
