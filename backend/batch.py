@@ -10,11 +10,12 @@ Normally that is one Predict. It is several when an image is bad or the model is
   itself, for as long as one Predict may take. After that the attempt is spent: it may be the image.
 """
 
+import math
 import random
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import hop_log
@@ -34,6 +35,17 @@ LONGEST_REST_S: Final = 1.0
 """Of a model that refuses, before it is asked again. Each is of random length."""
 
 
+REFUSING_ALL: Final = 10
+"""Times the deadline of one Predict that a model may refuse everybody before that costs an attempt."""
+
+
+@dataclass(slots=True)
+class Pulse:
+    """When the model last answered any batch of this process, by `time.monotonic`."""
+
+    last_answer: float = -math.inf
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a batch is worked on with."""
@@ -42,11 +54,13 @@ class Means:
     model: ImageClassifier
     status: ModelStatus
     patience: Patience
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 class Batch:
     def __init__(self, claims: Sequence[Claim], means: Means) -> None:
         self._store, self._model, self._status, self._patience = means.store, means.model, means.status, means.patience
+        self._pulse = means.pulse
         self.unfinished = {claim.job_id: claim for claim in claims}
         self._refused_since: dict[str, float] = {}
         # What was lost once goes alone: should it lose the model again, it takes nobody with it.
@@ -59,6 +73,8 @@ class Batch:
         """Bring each job to an end. Returns early, with some `unfinished`, when the worker is to stop."""
         while self._groups and not self._patience.is_over:
             group = self._groups.popleft()
+            if self._is_lone_suspect(group):  # it must not pay for a model that was away before it came
+                await self._patience.until_true(self._status.is_available)
             started = time.perf_counter()
             try:
                 predictions = await self._model.classify([claim.image for claim in group])
@@ -71,15 +87,16 @@ class Batch:
             else:
                 await self._finish(group, predictions, predict_ms=(time.perf_counter() - started) * 1000)
 
-    async def give_back(self) -> None:
-        """Return what is not done to the queue, at no cost to it. Where Redis is away, its lease runs out instead."""
-        for claim in tuple(self.unfinished.values()):
-            try:
-                await self._return(claim, False, "the worker stops")
-            except StoreUnavailable as error:
-                hop_log.get().warning("× job", job=claim.job_id, attempt=claim.attempt, error=str(error))
+    async def give_back(self, *, counts: bool, reason: str) -> None:
+        """Return what is not done to the queue. Where Redis is away, the leases run out instead."""
+        try:
+            for claim in tuple(self.unfinished.values()):
+                await self._return(claim, counts, reason)
+        except StoreUnavailable as error:
+            hop_log.get().warning("× job", job=[*self.unfinished], error=str(error))
 
     async def _finish(self, group: Sequence[Claim], predictions: Sequence[Prediction], predict_ms: float) -> None:
+        self._pulse.last_answer = time.monotonic()
         for claim, prediction in zip(group, predictions, strict=True):
             recorded = await self._patience.until_stored(self._store.finish, claim, prediction.as_answer())
             del self.unfinished[claim.job_id]
@@ -101,7 +118,10 @@ class Batch:
             return
         [claim] = group
         if isinstance(error, ModelTooSlow):
-            await self._patience.until_stored(self._return, claim, True, str(error))
+            if await self._status.is_available():
+                await self._patience.until_stored(self._return, claim, True, str(error))
+            else:  # not slow: hung
+                await self._outlast(group, error)
             return
         await self._patience.until_stored(self._store.fail, claim, str(error))
         del self.unfinished[claim.job_id]
@@ -110,29 +130,43 @@ class Batch:
     async def _outlast(self, group: Sequence[Claim], error: ModelError) -> None:
         """The model is away: wait until it is back, then go on where it was lost."""
         hop_log.get().warning("↻ model", model=error.model, jobs=len(group), error=str(error))
-        if len(group) == 1 and group[0].job_id in self._suspects:
+        if self._is_lone_suspect(group):
             await self._patience.until_stored(self._return, group[0], True, str(error))
         else:
             self._suspects.update(claim.job_id for claim in group)
             self._separately(group)
+        await self._patience.pause(random.uniform(0, LONGEST_REST_S))  # noqa: S311 (no secret)
         await self._patience.until_true(self._status.is_available)
 
     async def _insist(self, group: Sequence[Claim], error: ModelError) -> None:
-        """The model is there and refuses: ask again, the others of the batch first, but not for ever."""
+        """The model is there and refuses: ask again, the others of the batch first, but not for ever.
+
+        Where others get their answers meanwhile, it is the image, and `deadline` is long enough. Where nobody does, it
+        is the model, and healthy jobs are not to pay for it soon.
+        """
         hop_log.get().warning("↻ model", model=error.model, jobs=len(group), error=str(error))
-        now = time.monotonic()
         if len(group) > 1:
             self._separately(group)
-        elif now - self._refused_since.setdefault(group[0].job_id, now) < self._model.deadline.total_seconds():
-            self._groups.append([*group])
-        else:
+        elif self._has_been_refused_for_long(group[0]):
             await self._patience.until_stored(self._return, group[0], True, str(error))
+        else:
+            self._groups.append([*group])
         await self._patience.pause(random.uniform(0, LONGEST_REST_S))  # noqa: S311 (no secret)
+
+    def _is_lone_suspect(self, group: Sequence[Claim]) -> bool:
+        return len(group) == 1 and group[0].job_id in self._suspects
+
+    def _has_been_refused_for_long(self, claim: Claim) -> bool:
+        now = time.monotonic()
+        since = self._refused_since.setdefault(claim.job_id, now)
+        patience_s = self._model.deadline.total_seconds()
+        return now - since > (patience_s if self._pulse.last_answer > since else REFUSING_ALL * patience_s)
 
     def _separately(self, claims: Iterable[Claim]) -> None:
         self._groups.extendleft([claim] for claim in reversed(list(claims)))
 
     async def _return(self, claim: Claim, counts: bool, reason: str) -> None:
-        await self._store.give_back(claim, counts=counts)
+        returned = await self._store.give_back(claim, counts=counts)
         del self.unfinished[claim.job_id]
-        hop_log.get().info("↻ job", job=claim.job_id, attempt=claim.attempt, counts=counts, reason=reason)
+        hop = "↻ job" if returned else "× late"
+        hop_log.get().info(hop, job=claim.job_id, attempt=claim.attempt, counts=counts, reason=reason)

@@ -9,7 +9,8 @@ import hop_log
 from job_store import Claim, JobStore, StoreUnavailable
 
 BEATS: Final = 3
-"""Times a lease is started anew before it would run out, so that a lost beat or two cost nothing."""
+"""Times a lease is started anew before it would run out. A beat is given up when the next is due, so one that gets lost
+costs nothing."""
 
 
 @asynccontextmanager
@@ -25,9 +26,22 @@ async def held(store: JobStore, claims: Mapping[str, Claim]) -> AsyncIterator[No
 
 
 async def _beat(store: JobStore, claims: Mapping[str, Claim]) -> None:
+    loop = asyncio.get_running_loop()
+    interval = store.policy.lease.total_seconds() / BEATS
+    lost: set[str] = set()
+    due = loop.time()
     while True:
-        await asyncio.sleep(store.policy.lease.total_seconds() / BEATS)
-        with suppress(StoreUnavailable):
-            for claim in tuple(claims.values()):
-                if not await store.extend(claim):
-                    hop_log.get().warning("× lease", job=claim.job_id, attempt=claim.attempt)
+        due = max(due + interval, loop.time())  # after a long halt of this process, one beat and not all that it missed
+        await asyncio.sleep(due - loop.time())
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(due + interval):
+                await asyncio.gather(*(_extend(store, claims, claim, lost) for claim in tuple(claims.values())))
+
+
+async def _extend(store: JobStore, claims: Mapping[str, Claim], claim: Claim, lost: set[str]) -> None:
+    with suppress(StoreUnavailable):
+        extended = await store.extend(claim)
+        ended_meanwhile = claims.get(claim.job_id) is not claim
+        if not extended and not ended_meanwhile and claim.job_id not in lost:
+            lost.add(claim.job_id)
+            hop_log.get().warning("× lease", job=claim.job_id, attempt=claim.attempt)

@@ -18,7 +18,7 @@ from job_store import StoreUnavailable
 T = TypeVar("T")
 
 PAUSES: Final = wait_random_exponential(multiplier=0.1, max=2)
-"""Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): 0 to 0.2 s, 0 to 0.4 s, … 0 to 2 s."""
+"""Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): 0 to 0.1 s, 0 to 0.2 s, … 0 to 2 s."""
 
 
 class Patience:
@@ -51,8 +51,7 @@ class Patience:
         return await retrying(call, *args)
 
     async def until_true(self, ask: Callable[[], Awaitable[bool]]) -> None:
-        """Pause, and ask, until the answer is yes or the worker is to stop."""
-        await self.pause(PAUSES.multiplier)
+        """Ask, with pauses between, until the answer is yes or the worker is to stop."""
         retrying = AsyncRetrying(
             retry=retry_if_not_result(bool),
             wait=PAUSES,

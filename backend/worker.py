@@ -3,11 +3,15 @@
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
+from typing import Final
 
 import hop_log
 from backend.batch import Batch, Means
 from backend.lease import held
 from job_store import BacklogBell, Claim, StoreUnavailable
+
+AFTER_A_FAULT_S: Final = 1.0
+"""So that a fault that comes with every batch does not fill the log."""
 
 
 class Worker:
@@ -42,5 +46,9 @@ class Worker:
         async with held(self._means.store, batch.unfinished):
             try:
                 await batch.work()
+            except Exception as error:
+                hop_log.get().error("× batch", jobs=[*batch.unfinished], exc_info=error)
+                await batch.give_back(counts=True, reason=repr(error))
+                await self._means.patience.pause(AFTER_A_FAULT_S)
             finally:
-                await batch.give_back()
+                await batch.give_back(counts=False, reason="the worker stops")

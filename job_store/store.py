@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -20,6 +21,10 @@ from job_store.job import Answer, Claim, Job, JobStatus
 from job_store.keys import WORKERS, Keys
 from job_store.policy import Policy
 from job_store.scripts import Script
+
+CLAIM_VALIDITY: Final = timedelta(seconds=1)
+"""Redis executes no claim later than this after it was sent: whoever sent it may not be waiting any more. Shorter than
+any sensible time-out of a worker's connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,9 @@ class JobStore:
         policy = self.policy
         args = [self.keys.root, WORKERS, count, _ms(policy.lease), policy.max_attempts, _ms(policy.pending_ttl)]
         with redis_answers():
-            taken, last_entry = await self._claim.run([self.keys.backlog], args)
+            seconds, microseconds = await self.redis.time()
+            valid_until_ms = seconds * 1000 + microseconds // 1000 + _ms(CLAIM_VALIDITY)
+            taken, last_entry = await self._claim.run([self.keys.backlog], [*args, valid_until_ms])
         jobs = []
         for job_id, token, attempt, waited_ms, image in taken:
             claim = Claim(job_id.decode(), token, attempt, waited_ms, image)

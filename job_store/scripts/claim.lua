@@ -1,5 +1,5 @@
 -- processing <- queued, or processing under a lease that ran out. Takes the oldest jobs, expired leases first.
--- KEYS backlog   ARGV root, group, count, lease_ms, max_attempts, pending_ttl_ms
+-- KEYS backlog   ARGV root, group, count, lease_ms, max_attempts, pending_ttl_ms, valid_until_ms
 -- Returns {claims, last_entry}: each claim {id, token, attempt, waited_ms, image}, the image '' when it is gone and the
 -- attempt above max_attempts when those are used up; last_entry is the newest entry the backlog ever had, which a
 -- worker that got nothing waits to see surpassed.
@@ -8,6 +8,10 @@ local max_attempts, pending_ttl = tonumber(ARGV[5]), ARGV[6]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local claims = {}
+
+-- A Redis that stalled executes what was sent meanwhile, also for workers that have given up waiting for it. Such a
+-- claim would cost its jobs an attempt and a lease, and be held by nobody.
+if now > tonumber(ARGV[7]) then return {claims, '0-0'} end
 
 local function take(entry, id)
   local job, image = root .. 'job:' .. id, root .. 'image:' .. id
