@@ -14,9 +14,10 @@ from tests.chaos.table import table
 
 
 def report(outcome: Outcome) -> None:
+    median, longest = outcome.recovery
     without = ", ".join(f"{what}: {count}" for what, count in outcome.without_an_id.items() if count)
     say(f"{'ok ' if outcome.is_clean else 'NOT'} {outcome.fault}: {outcome.injected} times, {outcome.accepted} accepted"
-        f", {outcome.took_s:.0f} s; other answers: {without or 'none'}")  # fmt: skip
+        f", {median:.1f} s to recover, {longest:.1f} at most; took {outcome.took_s:.0f} s; other answers: {without or 'none'}")  # fmt: skip
     for complaint in outcome.all_complaints[:20]:
         say(f"    × {complaint}")
 

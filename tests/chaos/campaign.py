@@ -88,7 +88,7 @@ class Campaign:
                 await self._inject(traffic)
                 outcome.injected += 1
             except* (TimeoutError, AssertionError) as error:
-                outcome.complaints += [f"it could not be injected: {why!r}" for why in error.exceptions]
+                outcome.complaints += [f"it did not take its course: {why!r}" for why in error.exceptions]
                 for link in [*self._service.redis_links, *self._service.model_links]:
                     link.restore()
             over = time.monotonic()
@@ -108,7 +108,8 @@ class Campaign:
         async with asyncio.TaskGroup() as together:
             together.create_task(self._fault.inject(self._service))
             if self._fault.poison:
-                together.create_task(traffic.post(Picture(self._fault.poison, refined=None)))
+                poison = Picture(self._fault.poison, refined=None)
+                together.create_task(wait_until(lambda: traffic.post(poison)))  # until it is a job, and not shed
 
     @staticmethod
     async def _recovery(traffic: Traffic, ledger: Ledger) -> None:

@@ -25,7 +25,7 @@ async def wage_all(
     async def lane(number: int) -> None:
         async with serving(directory / f"lane-{number}", models) as service:
             while left:
-                place, fault = left.pop(0)
+                place, fault = left.pop()  # those that take longest come last
                 outcomes[place] = await Campaign(service, fault, pictures).wage(times)
                 report(outcomes[place])
 

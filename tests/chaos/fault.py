@@ -20,7 +20,7 @@ class Fault:
     """An image that is posted in the same moment, and must fail."""
     takes_long: bool = False
     """Too long for `make test`."""
-    recovers_within_s: float = 15.0
+    recovers_within_s: float = 30.0
     """From then on, until an image that is posted has become a job that has ended, as have all accepted before."""
 
 
