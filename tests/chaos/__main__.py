@@ -16,8 +16,9 @@ from tests.chaos.table import table
 def report(outcome: Outcome) -> None:
     median, longest = outcome.recovery
     without = ", ".join(f"{what}: {count}" for what, count in outcome.without_an_id.items() if count)
-    say(f"{'ok ' if outcome.is_clean else 'NOT'} {outcome.fault}: {outcome.injected} times, {outcome.accepted} accepted"
-        f", {median:.1f} s to recover, {longest:.1f} at most; took {outcome.took_s:.0f} s; other answers: {without or 'none'}")  # fmt: skip
+    say(f"{'ok ' if outcome.is_clean else 'NOT'} {outcome.fault}: {outcome.injected} times in {outcome.took_s:.0f} s")
+    say(f"    {outcome.accepted} accepted, {median:.1f} s to recover, {longest:.1f} s at most")
+    say(f"    other answers: {without or 'none'}")
     for complaint in outcome.all_complaints[:20]:
         say(f"    × {complaint}")
 
