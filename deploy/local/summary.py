@@ -33,7 +33,8 @@ def wait_until_up(settings: LocalSettings, deadline: float) -> bool:
     with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", trust_env=False, timeout=2) as client:
         while time.monotonic() < deadline:
             try:
-                if set(client.get("/health/all").json().values()) == {"ok"} and client.get("/predict/test").is_success:
+                healthy = set(client.get("/health/all").json().values()) == {"ok"}
+                if healthy and client.get("/predict/test").json().get("job_id"):  # null while the slow half is away
                     return True
             except (httpx.TransportError, ValueError):
                 pass

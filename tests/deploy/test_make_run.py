@@ -1,6 +1,7 @@
 """`make run` as a person runs it: from one command to answers, and no process left behind."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
+from deploy.local.__main__ import hold
 from tests.support.processes import PYTHON, ROOT, free_port
 from tests.support.waiting import wait_until
 
@@ -18,7 +21,7 @@ class Run:
     def __init__(self, directory: Path, models: Path, **settings: str) -> None:
         self.port = free_port()
         self.output = directory / "output"
-        environment = {"PORT": str(self.port), "MODELS_DIR": str(models), "DATA_DIR": str(directory / "data")}
+        environment = {"PORT": str(self.port), "MODELS_DIR": str(models), "DATA_DIR": str(directory / "my #1 ;data")}
         self.environment: Mapping[str, str] = {**os.environ, **environment, **settings}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -61,14 +64,16 @@ def _read(path: Path) -> bytes:
 
 @pytest.fixture
 def run(tmp_path: Path, models_dir: Path) -> Iterator[Run]:
-    run = Run(tmp_path, models_dir)
+    run = Run(tmp_path, models_dir, REDIS_MAXMEMORY="64mb")
     yield run
     if run.process and run.process.poll() is None:
         run.end(signal.SIGTERM)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["Ctrl-C", "SIGTERM", "a closed terminal"]
+)
 async def test_it_serves_ends_whole_and_goes_on_where_it_was(run: Run, number: signal.Signals) -> None:
     run.start()
     await run.until_it_says("Try, in another shell")
@@ -76,6 +81,8 @@ async def test_it_serves_ends_whole_and_goes_on_where_it_was(run: Run, number: s
     job_id = run.get("/predict/test").json()["job_id"]
     refined = await wait_until(lambda: run.get(f"/job/{job_id}").json()[job_id]["prediction"])
     assert len(run.family()) >= 6
+    with Redis(port=int(re.findall(r"redis-cli -p (\d+)", run.said())[-1])) as redis:
+        assert redis.config_get("maxmemory") == {"maxmemory": str(64 * 1024 * 1024)}
 
     run.end(number)
     assert run.family() == []
@@ -137,6 +144,28 @@ def test_a_folder_that_can_t_be_written_is_one_line_that_says_what_to_do(tmp_pat
 
 def test_a_setting_that_makes_no_sense_is_one_line_that_names_it(tmp_path: Path, models_dir: Path) -> None:
     assert "make run: PORT=eighty" in said_by_a_run_that_can_t_start(tmp_path, models_dir, PORT="eighty")
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"FAST_MODEL": "resnet"}, "make run: FAST_MODEL=resnet: "),
+        ({"ACCURATE_MODEL": "mobilenet_v2"}, "make run: FAST_MODEL=mobilenet_v2: "),
+        ({"REDIS_MAXMEMORY": "much"}, "make run: REDIS_MAXMEMORY=much: "),
+    ],
+)
+def test_models_and_sizes_that_can_t_be_are_one_line_each(
+    settings: dict[str, str], line: str, tmp_path: Path, models_dir: Path
+) -> None:
+    said = said_by_a_run_that_can_t_start(tmp_path, models_dir, **settings)
+    assert [words.startswith(line) for words in said.splitlines()] == [True, False]  # the other line is make's own
+
+
+def test_a_second_run_on_the_same_folder_is_one_line_that_says_what_to_do(tmp_path: Path, models_dir: Path) -> None:
+    hold(tmp_path / "data")
+    said = said_by_a_run_that_can_t_start(tmp_path, models_dir, DATA_DIR=str(tmp_path / "data"))
+    assert f"make run: another make run uses {tmp_path / 'data'}: end it, or set DATA_DIR to another folder" in said
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["lock"]
 
 
 def test_a_redis_that_is_missing_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
