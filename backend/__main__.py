@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -15,10 +17,10 @@ from backend.patience import Patience
 from backend.settings import Settings
 from backend.worker import Worker
 from job_store import BacklogBell, JobStore, Policy, connect
-from tf_serving_client import ImageClassifier, ModelStatus, introduced, open_channel, read_labels
+from tf_serving_client import BadLabels, ImageClassifier, ModelStatus, introduced, open_channel, read_labels
 
 
-async def work(settings: Settings) -> None:
+async def work(settings: Settings, labels: Sequence[str]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -43,7 +45,6 @@ async def work(settings: Settings) -> None:
             margin=settings.redis_timeout,
         )
         await stack.enter_async_context(bell.redis)
-        labels = read_labels(settings.labels)
         model = ImageClassifier(channel, settings.accurate_model, labels, settings.predict_deadline)
         status = ModelStatus(channel, settings.accurate_model, deadline=timedelta(seconds=1))
         worker = Worker(
@@ -61,7 +62,11 @@ async def work(settings: Settings) -> None:
 def main() -> None:
     settings = Settings.from_environment("backend")
     hop_log.configure("backend", level=settings.log_level, fmt=settings.log_format)
-    uvloop.run(work(settings))
+    try:
+        labels = read_labels(settings.labels)
+    except BadLabels as error:
+        sys.exit(f"backend: {error}")
+    uvloop.run(work(settings, labels))
 
 
 if __name__ == "__main__":

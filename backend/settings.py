@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from service_settings import Seconds, ServiceSettings
+from service_settings import Seconds, SecondsOrZero, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -22,5 +22,5 @@ class Settings(ServiceSettings):
     health_socket: Path | None = None
     """Where the worker answers `python -m backend.health`. Its image sets it."""
     redis_timeout: Seconds = timedelta(seconds=5)
-    shutdown_grace: Seconds = timedelta(seconds=20)
+    shutdown_grace: SecondsOrZero = timedelta(seconds=20)
     """After SIGTERM, what is in hand may take this long; what is not done then is given back."""
