@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
 
 PYTHON ?= python3
 VENV   := .venv
@@ -149,7 +150,7 @@ clean: ## Remove the virtual environment, exported models and caches; jobs in DA
 $(VENV)/bin/python:
 	@$(PYTHON) deploy/local/preflight.py
 	@echo "make: creating $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.run: requirements/run.txt requirements/tensorflow-serving-api.txt requirements/redis-server.txt | $(VENV)/bin/python
 	@echo "make: installing what the services need (TensorFlow is most of it)"
@@ -166,4 +167,4 @@ $(VENV)/.dev: requirements/dev.txt requirements/tensorflow-serving-api.txt requi
 .PHONY: $(VENV)/.extras
 $(VENV)/.extras:
 	@$(PIP) --quiet --no-deps -r requirements/tensorflow-serving-api.txt
-	@command -v redis-server >/dev/null || $(PIP) --quiet --no-deps -r requirements/redis-server.txt
+	@$(BIN)/python -c "from deploy.local.redis_server import find; find()" 2>/dev/null || $(PIP) --quiet --no-deps -r requirements/redis-server.txt
