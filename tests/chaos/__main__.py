@@ -1,15 +1,20 @@
-"""`make chaos`: inject each fault again and again, print the table, and fail where the promise was broken."""
+"""`make chaos`: inject each fault again and again, overload it, feed it rubbish; fail where the promise was broken."""
 
 import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from tests.chaos.campaign import Outcome
-from tests.chaos.campaigns import wage_all
+from tests.chaos.campaigns import all_small_pictures, wage_all
 from tests.chaos.faults import all_faults
+from tests.chaos.image_fuzz import post_broken_images
+from tests.chaos.overload import complaints, describe, overload, sizes
+from tests.chaos.service import serving
+from tests.chaos.small_models import exported
 from tests.chaos.table import table
 
 
@@ -33,18 +38,37 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--outage", type=float, default=30, help="seconds that Redis is out of reach")
     parser.add_argument("--lanes", type=int, default=3, help="services side by side, each with a fault of its own")
     parser.add_argument("--only", default="", help="faults with this in their name")
+    parser.add_argument("--overload", type=float, default=60, help="seconds at ten times the capacity")
+    parser.add_argument("--images", type=int, default=5000, help="broken images to post")
     return parser.parse_args()
+
+
+async def drill(directory: Path, span_s: float, images: int) -> Sequence[str]:
+    """Overload a service, and post broken images to another; return what is not as it should be."""
+    seen = await overload(directory / "overload", all_small_pictures(), span_s)
+    say(f"ten times the capacity for {span_s:.0f} s: {describe(seen)}")
+    async with serving(directory / "images", exported()) as service:
+        before = sizes(service)
+        answered = await post_broken_images(service, seed=4, count=images)
+        growth = {name: round(size - before[name]) for name, size in sizes(service).items()}
+    statuses = ", ".join(f"{status}: {count}" for status, count in sorted(answered.statuses.items()))
+    say(f"{images} broken images: {statuses}; growth in MB: {growth}")
+    return [*complaints(seen), *(f"{status} for a broken image: {text}" for status, text, _ in answered.undocumented)]
 
 
 def main() -> None:
     told = arguments()
     faults = [fault for fault in all_faults(timedelta(seconds=told.outage)) if told.only in fault.name]
-    with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
-        outcomes = asyncio.run(
-            wage_all(faults, times=told.times, lanes=told.lanes, directory=Path(directory), report=report)
-        )
-    print(table(outcomes))
-    sys.exit(not all(outcome.is_clean for outcome in outcomes))
+    wrong: Sequence[str] = []
+    with tempfile.TemporaryDirectory(prefix="chaos-") as name:
+        directory = Path(name)
+        outcomes = asyncio.run(wage_all(faults, times=told.times, lanes=told.lanes, directory=directory, report=report))
+        print(table(outcomes), flush=True)
+        if not told.only:
+            wrong = asyncio.run(drill(directory, told.overload, told.images))
+    for each in wrong:
+        say(f"× {each}")
+    sys.exit(bool(wrong) or not all(outcome.is_clean for outcome in outcomes))
 
 
 if __name__ == "__main__":

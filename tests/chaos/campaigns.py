@@ -9,7 +9,7 @@ from tests.chaos.campaign import Campaign, Outcome
 from tests.chaos.fault import Fault
 from tests.chaos.service import serving
 from tests.chaos.small_models import exported
-from tests.chaos.traffic import small_pictures
+from tests.chaos.traffic import Pictures, small_pictures
 from tf_serving_client import read_labels
 
 
@@ -17,7 +17,7 @@ async def wage_all(
     faults: Sequence[Fault], *, times: int, lanes: int, directory: Path, report: Callable[[Outcome], None]
 ) -> Sequence[Outcome]:
     """Each lane has a service of its own, and takes the next fault when it is done with one."""
-    pictures = small_pictures(read_labels(ROOT / "data" / "imagenet_labels.json"))
+    pictures = all_small_pictures()
     models = exported()
     left = list(enumerate(faults))
     outcomes: dict[int, Outcome] = {}
@@ -33,3 +33,7 @@ async def wage_all(
         for number in range(min(lanes, len(faults))):
             group.create_task(lane(number))
     return [outcomes[place] for place in range(len(faults))]
+
+
+def all_small_pictures() -> Pictures:
+    return small_pictures(read_labels(ROOT / "data" / "imagenet_labels.json"))

@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from service_settings import ROOT
+from tests.chaos.campaigns import all_small_pictures
 from tests.chaos.service import Service, serving
 from tests.chaos.small_models import exported
-from tests.chaos.traffic import Pictures, small_pictures
-from tf_serving_client import read_labels
+from tests.chaos.traffic import Pictures
 
 JOB_TTL_S = 3
 BODY_TIMEOUT_S = 2
@@ -17,7 +16,7 @@ BODY_TIMEOUT_S = 2
 
 @pytest.fixture(scope="session")
 def pictures() -> Pictures:
-    return small_pictures(read_labels(ROOT / "data" / "imagenet_labels.json"))
+    return all_small_pictures()
 
 
 @pytest_asyncio.fixture(scope="session")

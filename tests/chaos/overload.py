@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.chaos.campaign import GROWTH_MB
 from tests.chaos.ledger import Ledger, Verdict
 from tests.chaos.pace import Answers, post_at
 from tests.chaos.service import LANES, Service, serving
@@ -19,6 +20,10 @@ CAPACITY: Final = 8.0
 """Jobs a second. One job takes this long on its way to the model and back, and there are two workers with two lanes."""
 ROUND_TRIP_S: Final = 2 * LANES / CAPACITY
 MAX_QUEUE_LENGTH: Final = 16
+FULL: Final = "shed; reason=queue-full"
+SLACK_MS: Final = 50.0
+"""Both medians are a few milliseconds, and other processes of the machine can cost that much."""
+WELL_WITHIN_S: Final = 10.0
 SETTINGS: Final = {"BATCH_SIZE": "1", "MAX_QUEUE_LENGTH": str(MAX_QUEUE_LENGTH), "LEASE": "5"}
 
 
@@ -52,6 +57,39 @@ async def overload(directory: Path, pictures: Pictures, span_s: float) -> Overlo
             assert ledger.has_ended(job_id)
             verdict = await ledger.verdict()
         return Overload(at_capacity, at_ten_times, traffic.told, max(lengths), growth, until_well, verdict)
+
+
+def complaints(seen: Overload) -> Iterator[str]:
+    """What overload must not do, and has done."""
+    if seen.told.posts != seen.told.shed.total() + len(seen.told.accepted):
+        yield f"some got no fast answer: {seen.told.refused}, {seen.told.unanswered}, {seen.told.undocumented[:3]}"
+    if not seen.told.shed[FULL]:
+        yield f"none was shed because the queue was full: {seen.told.shed}"
+    if seen.longest_queue > MAX_QUEUE_LENGTH:
+        yield f"the queue grew to {seen.longest_queue}"
+    if seen.at_ten_times.median_ms > 2 * seen.at_capacity.median_ms + SLACK_MS:
+        yield f"fast answers took {seen.at_ten_times.median_ms:.0f} ms, and {seen.at_capacity.median_ms:.0f} ms before"
+    if max(seen.growth_mb.values()) > GROWTH_MB:
+        yield f"memory grew: {seen.growth_mb}"
+    if seen.seconds_until_well > WELL_WITHIN_S:
+        yield f"it was not well before {seen.seconds_until_well:.0f} s"
+    if not seen.verdict.is_clean:
+        yield f"{seen.verdict}"
+
+
+def describe(seen: Overload) -> str:
+    slow, fast = seen.at_capacity, seen.at_ten_times
+    growth = ", ".join(f"{name} {size:.0f}" for name, size in seen.growth_mb.items())
+    return "; ".join(
+        (
+            f"fast answers in {fast.median_ms:.0f} ms (95 %: {fast.p95_ms:.0f} ms)",
+            f"at capacity in {slow.median_ms:.0f} ms (95 %: {slow.p95_ms:.0f} ms)",
+            f"{len(seen.told.accepted)} of {seen.told.posts} accepted and the others shed",
+            f"at most {seen.longest_queue} in the queue",
+            f"well after {seen.seconds_until_well:.1f} s",
+            f"growth in MB: {growth}",
+        )
+    )
 
 
 def sizes(service: Service) -> Mapping[str, float]:

@@ -8,14 +8,13 @@ from statistics import median
 import httpx
 
 from tests.chaos.conftest import BODY_TIMEOUT_S
-from tests.chaos.overload import MAX_QUEUE_LENGTH, overload
+from tests.chaos.overload import FULL, complaints, overload
 from tests.chaos.service import Service
 from tests.chaos.small_models import image_of
 from tests.chaos.traffic import Pictures, Traffic
 from tests.support.waiting import wait_until
 
 PNG = {"content-type": "image/png"}
-FULL = "shed; reason=queue-full"
 SLOW_CLIENTS = 100
 
 
@@ -23,13 +22,8 @@ async def test_ten_times_what_the_slow_half_can_do_leaves_the_fast_half_well(
     tmp_path: Path, pictures: Pictures
 ) -> None:
     seen = await overload(tmp_path / "here", pictures, span_s=4)
-    assert seen.told.posts == seen.told.shed.total() + len(seen.told.accepted), "each got its fast answer"
-    assert seen.told.shed[FULL] > seen.told.posts / 2
-    assert seen.longest_queue <= MAX_QUEUE_LENGTH
-    assert seen.at_ten_times.median_ms <= 2 * seen.at_capacity.median_ms + 50
-    assert max(seen.growth_mb.values()) < 30, seen.growth_mb
-    assert seen.seconds_until_well < 10
-    assert seen.verdict.is_clean, seen.verdict
+    assert list(complaints(seen)) == []
+    assert seen.told.shed.total() > seen.told.posts / 2
 
 
 async def test_the_queue_is_bounded_by_memory_too(service: Service) -> None:
