@@ -1,32 +1,30 @@
 """One log line a hop, the same shape in every process.
 
-    at=2026-11-22T10:49:45.123456Z process=proxy   hop="→ job" job=5b1c…  mobilenet_v2="Persian cat" ms=21.3
-    at=2026-11-22T10:49:45.131002Z process=backend hop="← job" job=5b1c…  inception_v3="Siamese cat" ms=96.0
+    at=2026-11-22T10:49:45.123456Z process=proxy level=info hop="→ job" job=5b1c… model=mobilenet_v2 label="Persian cat"
+    at=2026-11-22T10:49:45.131002Z process=backend level=info hop="← job" job=5b1c… model=inception_v3 label=tabby
 
 `→` a job goes in, `←` an answer comes out, `↻` it is tried again, `×` it is refused or lost its turn.
 """
 
 import logging
 import sys
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
+from structlog.typing import EventDict
 
 Format = Literal["logfmt", "json"]
+CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != ord("\n")}
+"""What a terminal would obey, or take for the end of a line. Both renderers escape a line feed themselves."""
 
 
 def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> None:
     """Send every line to standard output, named after its process. Called once, by the process's own entry point."""
 
-    def name_process(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def name_process(_: object, __: str, event: EventDict) -> EventDict:
         event["process"] = process
         return event
 
-    render: structlog.typing.Processor = structlog.processors.LogfmtRenderer(
-        key_order=["at", "process", "level", "hop", "job"], drop_missing=True, bool_as_flag=False
-    )
-    if fmt == "json":
-        render = structlog.processors.JSONRenderer(ensure_ascii=False)
     structlog.configure(
         processors=[
             name_process,
@@ -35,14 +33,39 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.format_exc_info,
             structlog.processors.EventRenamer("hop"),
-            render,
+            _disarm,
+            _renderer(fmt),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
+    logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
+    logging.getLogger("python_multipart").setLevel(
+        logging.ERROR
+    )  # it warns of what a client sent: the client's to know
 
 
 def get() -> structlog.typing.FilteringBoundLogger:
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return logger
+
+
+class _Library(logging.Handler):
+    """What a library says through `logging` is a line like any other."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = min(record.levelno // 10 * 10, logging.CRITICAL)  # structlog knows no levels between
+        get().log(level, "× library", logger=record.name, error=record.getMessage(), exc_info=record.exc_info)
+
+
+def _disarm(_: object, __: str, event: EventDict) -> EventDict:
+    return {name: value.translate(CONTROLS) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _renderer(fmt: Format) -> structlog.typing.Processor:
+    if fmt == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.processors.LogfmtRenderer(
+        key_order=["at", "process", "level", "hop", "job"], drop_missing=True, bool_as_flag=False
+    )

@@ -1,21 +1,32 @@
 """`python -m proxy`: serve HTTP until SIGTERM."""
 
+import sys
+
 import uvicorn
 from fastapi import FastAPI
 
 import hop_log
 from proxy.app import create_app
 from proxy.settings import Settings
+from tf_serving_client import BadLabels, read_labels
+
+
+def settings_of_this_process() -> Settings:
+    settings = Settings.from_environment("proxy")
+    hop_log.configure("proxy", level=settings.log_level, fmt=settings.log_format)
+    return settings
 
 
 def app_of_this_process() -> FastAPI:
-    settings = Settings.from_environment("proxy")
-    hop_log.configure("proxy", level=settings.log_level, fmt=settings.log_format)
-    return create_app(settings)
+    return create_app(settings_of_this_process())
 
 
 def main() -> None:
-    settings = Settings.from_environment("proxy")
+    settings = settings_of_this_process()
+    try:
+        read_labels(settings.labels)
+    except BadLabels as error:
+        sys.exit(f"proxy: {error}")
     uvicorn.run(
         "proxy.__main__:app_of_this_process",
         factory=True,
@@ -24,6 +35,7 @@ def main() -> None:
         workers=settings.workers,
         loop="uvloop",
         http="httptools",
+        log_config=None,  # hop_log's
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,5 +1,6 @@
 """The one table that turns what went wrong into an HTTP answer: problem details (RFC 9457)."""
 
+import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -8,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import hop_log
 from job_store import StoreUnavailable
@@ -57,13 +59,37 @@ def register(app: FastAPI) -> None:
         app.add_exception_handler(error_type, _answer)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
-    app.add_exception_handler(Exception, _answer_unforeseen)
+    app.add_middleware(Unforeseen)
+
+
+class Unforeseen:
+    """Answers what no handler does: Starlette's own place for that is outside of `RequestId`, and raises again."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            response = _answer_unforeseen(Request(scope), error)
+            if started:  # the server ends the connection: what was sent is not the whole answer
+                raise
+            await response(scope, receive, send)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
     problem = PROBLEMS[type(error)]
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        hop_log.get().warning("× request", path=request.url.path, status=problem.status.value, error=str(error))
+    _log(request, problem, error)
     return problem_response(request, problem, DETAILS.get(type(error), str(error)))
 
 
@@ -71,20 +97,30 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (FastAPI calls a handler with what it is registered for)
     status = HTTPStatus(error.status_code)
     slug = status.phrase.lower().replace(" ", "-")
-    response = problem_response(request, Problem(status, slug, status.phrase), str(error.detail))
+    problem = Problem(status, slug, status.phrase)
+    _log(request, problem, error.detail)
+    response = problem_response(request, problem, str(error.detail))
     response.headers.update(error.headers or {})
     return response
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:
     """The client left in the middle of its own body. 499 is nginx's number for that, and only the log sees it."""
+    hop_log.get().info("× request", path=request.url.path, status=499, problem="client-left")
     return Response(status_code=499)
 
 
-async def _answer_unforeseen(request: Request, error: Exception) -> Response:
-    hop_log.get().error("× request", path=request.url.path, status=500, exc_info=error)
+def _answer_unforeseen(request: Request, error: Exception) -> Response:
     problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unforeseen", "Something went wrong here")
+    hop_log.get().error("× request", path=request.url.path, status=500, problem=problem.slug, exc_info=error)
     return problem_response(request, problem, "this is a fault of the service; its log has the details")
+
+
+def _log(request: Request, problem: Problem, error: object) -> None:
+    """One line for each refusal. What is the client's own doing is no reason to warn."""
+    level = logging.WARNING if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+    status = problem.status.value
+    hop_log.get().log(level, "× request", path=request.url.path, status=status, problem=problem.slug, error=str(error))
 
 
 def problem_response(request: Request, problem: Problem, detail: str) -> Response:

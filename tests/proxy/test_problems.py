@@ -1,0 +1,82 @@
+"""What a refused request leaves behind: an answer, a header and one line that name the same request."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+import structlog
+from fastapi import FastAPI
+from starlette.responses import StreamingResponse
+
+from proxy import errors, problems
+from proxy.request_id import RequestId
+
+
+def app_that_fails() -> FastAPI:
+    app = FastAPI()
+    problems.register(app)
+    app.add_middleware(RequestId)
+
+    @app.get("/unforeseen")
+    async def unforeseen() -> None:
+        raise RuntimeError("nobody thought of this")
+
+    @app.get("/refused")
+    async def refused() -> None:
+        raise errors.NotBase64("not base64 at all")
+
+    @app.get("/torn")
+    async def torn() -> StreamingResponse:
+        async def half() -> AsyncIterator[bytes]:
+            yield b"half"
+            raise RuntimeError("in the middle")
+
+        return StreamingResponse(half())
+
+    return app
+
+
+@pytest.fixture
+def lines() -> Iterator[list[structlog.typing.EventDict]]:
+    lines: list[structlog.typing.EventDict] = []
+
+    def keep(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        lines.append(dict(event))
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, keep])
+    yield lines
+    structlog.reset_defaults()
+
+
+async def asked(path: str) -> httpx.Response:
+    transport = httpx.ASGITransport(app_that_fails())
+    async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as client:
+        return await client.get(path, headers={"X-Request-ID": "mine"})
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "level", "problem"),
+    [
+        ("/unforeseen", 500, "error", "unforeseen"),
+        ("/refused", 400, "info", "not-base64"),
+        ("/nowhere", 404, "info", "not-found"),
+    ],
+)
+async def test_header_body_and_one_line_name_the_same_request(
+    path: str, status: int, level: str, problem: str, lines: list[structlog.typing.EventDict]
+) -> None:
+    response = await asked(path)
+    assert response.status_code == status
+    assert response.headers["x-request-id"] == response.json()["trace_id"] == "mine"
+    [line] = lines
+    assert (line["event"], line["level"], line["path"]) == ("× request", level, path)
+    assert (line["status"], line["problem"], line["request"]) == (status, problem, "mine")
+
+
+async def test_an_answer_torn_in_the_middle_is_not_taken_for_a_whole_one(
+    lines: list[structlog.typing.EventDict],
+) -> None:
+    with pytest.raises(RuntimeError, match="in the middle"):
+        await asked("/torn")
+    assert [line["request"] for line in lines] == ["mine"]
