@@ -75,6 +75,14 @@ class JobStoreMachine(RuleBasedStateMachine):
 
     @rule(target=claims, count=some.integers(1, 3))
     def claim(self, count: int) -> MultipleResults[Claim]:
+        return self.claim_up_to(count)
+
+    @rule(target=claims, count=some.integers(1, 4))
+    def take_over(self, count: int) -> MultipleResults[Claim]:
+        self.every_lease_runs_out()
+        return self.claim_up_to(count)
+
+    def claim_up_to(self, count: int) -> MultipleResults[Claim]:
         claims = self.run(self.store.claim(count)).jobs
         assert [(claim.job_id, claim.token, claim.attempt) for claim in claims] == self.model.claim(count)
         assert all(claim.image == b"image" for claim in claims)
@@ -223,7 +231,7 @@ def test_redis_does_what_the_model_does(redis_server: RedisServer) -> None:
                 super().__init__(runner.run, JobStore(redis), onlooker)
 
         run_state_machine_as_test(
-            Machine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None, database=None)
+            Machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None, database=None)
         )
 
 

@@ -186,6 +186,21 @@ async def test_without_the_backlog_a_job_in_hand_still_comes_to_its_end(store: J
     assert (await claim_one(store)).job_id == new
 
 
+async def test_a_claim_that_redis_comes_to_too_late_takes_nothing(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job_id,) = await submit(store, b"image")
+    before = await contents(store.redis)
+    seconds, microseconds = await store.redis.time()
+    sent_at = seconds * 1000 + microseconds // 1000 - 2_000
+    with monkeypatch.context() as stall:
+        stall.setattr(store.redis, "time", AsyncMock(return_value=divmod(sent_at, 1000)))
+        late = await store.claim(1)
+    assert (late.jobs, late.last_entry) == ([], "0-0"), "there may be something newer than what it saw"
+    assert await contents(store.redis) == before
+    assert (await claim_one(store)).job_id == job_id
+
+
 async def test_what_redis_refuses_is_said_as_it_is(store: JobStore) -> None:
     await submit(store, b"image")
     await claim_one(store)
