@@ -12,7 +12,6 @@ from tests.proxy.test_endpoints import JPEG, proxy_with
 from tests.support.images import encoded
 from tests.support.stack import Stack
 
-
 MINUTE = timedelta(minutes=1)
 
 
