@@ -9,13 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.chaos.campaign import Outcome
-from tests.chaos.campaigns import all_small_pictures, wage_all
+from tests.chaos.campaigns import all_small_pictures, load_of_photographs, wage_all
 from tests.chaos.faults import all_faults
 from tests.chaos.image_fuzz import post_broken_images
 from tests.chaos.overload import complaints, describe, overload, sizes
 from tests.chaos.service import serving
 from tests.chaos.small_models import exported
 from tests.chaos.table import table
+from tests.chaos.traffic import Load
+from tests.support.models import export_both
 
 
 def report(outcome: Outcome) -> None:
@@ -37,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=20, help="injections of each fault")
     parser.add_argument("--outage", type=float, default=30, help="seconds that Redis is out of reach")
     parser.add_argument("--lanes", type=int, default=3, help="services side by side, each with a fault of its own")
+    parser.add_argument("--real", action="store_true", help="with the real models, which take their time")
     parser.add_argument("--only", default="", help="faults with this in their name")
     parser.add_argument("--overload", type=float, default=60, help="seconds at ten times the capacity")
     parser.add_argument("--images", type=int, default=5000, help="broken images to post")
@@ -56,16 +59,27 @@ async def drill(directory: Path, span_s: float, images: int) -> Sequence[str]:
     return [*complaints(seen), *(f"{status} for a broken image: {text}" for status, text, _ in answered.undocumented)]
 
 
+def campaigns(told: argparse.Namespace, directory: Path) -> Sequence[Outcome]:
+    faults = [fault for fault in all_faults(timedelta(seconds=told.outage)) if told.only in fault.name]
+    if told.real:  # what is poison for the small models is none for the real ones
+        models, load = export_both(), load_of_photographs()
+        faults = [fault for fault in faults if fault.poison is None]
+    else:
+        models, load = exported(), Load(all_small_pictures())
+    waging = wage_all(
+        faults, models=models, load=load, times=told.times, lanes=told.lanes, directory=directory, report=report
+    )
+    return asyncio.run(waging)
+
+
 def main() -> None:
     told = arguments()
-    faults = [fault for fault in all_faults(timedelta(seconds=told.outage)) if told.only in fault.name]
     wrong: Sequence[str] = []
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:
-        directory = Path(name)
-        outcomes = asyncio.run(wage_all(faults, times=told.times, lanes=told.lanes, directory=directory, report=report))
+        outcomes = campaigns(told, Path(name))
         print(table(outcomes), flush=True)
-        if not told.only:
-            wrong = asyncio.run(drill(directory, told.overload, told.images))
+        if not told.only and not told.real:
+            wrong = asyncio.run(drill(Path(name), told.overload, told.images))
     for each in wrong:
         say(f"× {each}")
     sys.exit(bool(wrong) or not all(outcome.is_clean for outcome in outcomes))

@@ -11,7 +11,7 @@ from typing import Final
 from tests.chaos.fault import Fault
 from tests.chaos.ledger import Ledger, Verdict
 from tests.chaos.service import Service
-from tests.chaos.traffic import Picture, Pictures, Traffic
+from tests.chaos.traffic import Load, Picture, Traffic
 from tests.support.waiting import wait_until
 
 GROWTH_MB: Final = 30.0
@@ -52,17 +52,17 @@ class Outcome:
 
 
 class Campaign:
-    def __init__(self, service: Service, fault: Fault, pictures: Pictures) -> None:
+    def __init__(self, service: Service, fault: Fault, load: Load) -> None:
         self._service = service
         self._fault = fault
-        self._pictures = pictures
+        self._load = load
         self._outcome = Outcome(fault.name)
 
     async def wage(self, times: int) -> Outcome:
         """Inject the fault `times` times; after each, wait until all is settled, and look at everything."""
         outcome, began = self._outcome, time.monotonic()
         async with self._service.client() as client:
-            traffic = Traffic(client, self._pictures)
+            traffic = Traffic(client, self._load.pictures)
             ledger = Ledger(self._service.store, traffic.told)
             async with ledger.open():
                 sizes: Mapping[str, tuple[int, float]] = {}
@@ -82,7 +82,7 @@ class Campaign:
     async def _round(self, traffic: Traffic, ledger: Ledger) -> None:
         outcome, before = self._outcome, len(traffic.told.accepted)
         await self._service.until_up()
-        async with traffic.flowing():
+        async with traffic.flowing(self._load):
             await wait_until(lambda: len(traffic.told.accepted) >= before + ACCEPTED_BEFORE)
             try:
                 await self._inject(traffic)

@@ -16,13 +16,13 @@ from tests.chaos.small_models import exported
 from tests.chaos.traffic import Pictures, Told, Traffic
 from tests.support.waiting import wait_until
 
-CAPACITY: Final = 8.0
+CAPACITY: Final = 4.0
 """Jobs a second. One job takes this long on its way to the model and back, and there are two workers with two lanes."""
 ROUND_TRIP_S: Final = 2 * LANES / CAPACITY
 MAX_QUEUE_LENGTH: Final = 16
 FULL: Final = "shed; reason=queue-full"
-SLACK_MS: Final = 50.0
-"""Both medians are a few milliseconds, and other processes of the machine can cost that much."""
+SLACK_MS: Final = 100.0
+"""Idle, both medians are a few milliseconds; on a machine that is busy with other things, many more."""
 WELL_WITHIN_S: Final = 10.0
 SETTINGS: Final = {"BATCH_SIZE": "1", "MAX_QUEUE_LENGTH": str(MAX_QUEUE_LENGTH), "LEASE": "5"}
 

@@ -7,8 +7,10 @@ import pytest
 import pytest_asyncio
 
 from tests.chaos.campaign import Outcome
-from tests.chaos.campaigns import wage_all
+from tests.chaos.campaigns import all_small_pictures, wage_all
 from tests.chaos.faults import all_faults
+from tests.chaos.small_models import exported
+from tests.chaos.traffic import Load
 
 FAULTS = [fault for fault in all_faults(outage=timedelta(seconds=3)) if not fault.takes_long]
 pytestmark = pytest.mark.timeout(300)
@@ -17,7 +19,8 @@ pytestmark = pytest.mark.timeout(300)
 @pytest_asyncio.fixture(scope="module")
 async def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Outcome]:
     seen: list[Outcome] = []
-    await wage_all(FAULTS, times=1, lanes=3, directory=tmp_path_factory.mktemp("chaos"), report=seen.append)
+    directory, load = tmp_path_factory.mktemp("chaos"), Load(all_small_pictures())
+    await wage_all(FAULTS, models=exported(), load=load, times=1, lanes=3, directory=directory, report=seen.append)
     return {outcome.fault: outcome for outcome in seen}
 
 

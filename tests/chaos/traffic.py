@@ -11,8 +11,8 @@ import httpx
 
 from tests.chaos.small_models import ACCURATE, image_of, index_of
 
-CLIENTS: Final = 4
-PAUSE_S: Final = 0.05
+ALIKE: Final = "as all the others"
+"""The label of a picture of which only that is known."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,22 @@ class Picture:
 Pictures = Callable[[int], Picture]
 
 
+@dataclass(frozen=True)
+class Load:
+    """What is posted, by how many clients, and how long each of them rests after an answer."""
+
+    pictures: Pictures
+    clients: int = 4
+    pause_s: float = 0.05
+
+
 def small_pictures(labels: Sequence[str]) -> Pictures:
     return lambda number: Picture(image_of(number), labels[index_of(number, ACCURATE)])
+
+
+def photograph(image: bytes) -> Pictures:
+    """One and the same image, for models that are not the suite's own."""
+    return lambda _: Picture(image, ALIKE)
 
 
 @dataclass
@@ -55,17 +69,17 @@ class Traffic:
         self._pictures = pictures
 
     @asynccontextmanager
-    async def flowing(self, clients: int = CLIENTS, pause_s: float = PAUSE_S) -> AsyncIterator[None]:
-        """Keep `clients` posting while the context lasts; each gets its last answer before it ends."""
+    async def flowing(self, load: Load) -> AsyncIterator[None]:
+        """Keep clients posting while the context lasts; each gets its last answer before it ends."""
         over = asyncio.Event()
 
         async def post_and_post() -> None:
             while not over.is_set():
                 await self.post()
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(load.pause_s)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(clients):
+            for _ in range(load.clients):
                 group.create_task(post_and_post())
             try:
                 yield
