@@ -1,11 +1,10 @@
 """The proxy's settings, from the environment."""
 
 from datetime import timedelta
-from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, FilePath
 
-from service_settings import ROOT, Seconds, ServiceSettings
+from service_settings import ROOT, Seconds, SecondsOrZero, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -26,7 +25,7 @@ class Settings(ServiceSettings):
     """Requests that may wait for that. One more gets a 503."""
     health_deadline: Seconds = timedelta(seconds=1)
     """A model that does not say how it is within this is `ng`."""
-    test_image: Path = ROOT / "data" / "cat.jpg"
+    test_image: FilePath = ROOT / "data" / "cat.jpg"
 
     max_image_bytes: int = Field(20 * 1024 * 1024, gt=0)
     """Of one encoded image."""
@@ -40,5 +39,5 @@ class Settings(ServiceSettings):
     """Who asks for a job waits this long for Redis."""
     queue_timeout: Seconds = timedelta(milliseconds=250)
     """The fast answer waits this long for the queue and no longer."""
-    queue_rest: Seconds = timedelta(seconds=1)
+    queue_rest: SecondsOrZero = timedelta(seconds=1)
     """After the queue did not answer, it is left alone for this long: fast answers go out without a job."""
