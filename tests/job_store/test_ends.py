@@ -1,7 +1,7 @@
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -12,7 +12,7 @@ from job_store import ends as ends_module
 from tests.job_store.flaky_network import FlakyNetwork
 from tests.job_store.inspection import commands_sent, expire, let_pass, wait_until_so
 from tests.job_store.jobs import SIAMESE, claim_one, found, submit
-from tests.support.processes import ROOT
+from tests.support.processes import PYTHON, running
 from tests.support.redis import RedisServer
 
 SOON: Final = timedelta(milliseconds=100)
@@ -77,25 +77,13 @@ async def test_a_waiter_gets_the_job_when_it_fails(store: JobStore, ends: Ends) 
     assert (await result(waiter)).error == "broken"
 
 
-async def test_a_waiter_is_woken_by_another_process(store: JobStore, ends: Ends, redis_server: RedisServer) -> None:
+async def test_a_waiter_is_woken_by_another_process(
+    store: JobStore, ends: Ends, redis_server: RedisServer, tmp_path: Path
+) -> None:
     (waiter,) = await start_waiting(ends, store, *await submit(store, b"image"))
-    finish_one = """
-        import asyncio, sys
-        from datetime import timedelta
-        from job_store import JobStore, connect
-
-        async def main():
-            async with connect(sys.argv[1], name="another", timeout=timedelta(seconds=5)) as redis:
-                store = JobStore(redis)
-                (claim,) = (await store.claim(1)).jobs
-                assert await store.finish(claim, {"label": "from afar"})
-
-        asyncio.run(main())
-    """
-    code = "\n".join(line.removeprefix("        ") for line in finish_one.splitlines())
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, redis_server.url, cwd=ROOT)
-    assert await process.wait() == 0
-    assert (await result(waiter)).output == {"label": "from afar"}
+    racer = [PYTHON, "-m", "tests.job_store.racer", redis_server.url, "seed", "0"]
+    with running(racer, log=tmp_path / "racer.log"):
+        assert (await result(waiter)).status.is_final
 
 
 async def test_all_who_wait_are_woken_over_one_subscription(store: JobStore, ends: Ends) -> None:
