@@ -20,6 +20,7 @@ TF_SERVING_IMAGE  ?= tensorflow/serving:2.20.0
 WEIGHTS           ?= imagenet
 SERVING           ?= tensorflow
 DOCKER            ?= docker
+BUILD_OPTIONS     ?=
 BUILDKIT           = $(shell deploy/docker/buildkit $(DOCKER))
 DOCKER_COMPOSE    ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
@@ -36,8 +37,8 @@ else
 endif
 IMAGES      = $(IMAGE)_sync_async_proxy_$(IMAGE_VERSION) $(IMAGE)_sync_async_backend_$(IMAGE_VERSION) \
               $(IMAGE)_imagenet_mobilenet_v2_$(MODEL_VERSION) $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION)
-BUILD       = DOCKER_BUILDKIT=$(BUILDKIT) $(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) \
-              --build-arg IMAGE_VERSION=$(IMAGE_VERSION)
+BUILD       = DOCKER_BUILDKIT=$(BUILDKIT) $(DOCKER) $(strip build $(BUILD_OPTIONS)) \
+              --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --build-arg IMAGE_VERSION=$(IMAGE_VERSION)
 BUILD_MODEL = $(BUILD) --build-arg TF_SERVING_IMAGE=$(TF_SERVING_IMAGE) --build-arg WEIGHTS=$(WEIGHTS)
 export DOCKER_REPOSITORY IMAGE_VERSION
 

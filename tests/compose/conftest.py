@@ -1,0 +1,84 @@
+"""An engine, every image, and both variants of the stack, one after the other."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from tests.compose import engine
+from tests.compose.compose_stack import Stack, is_installed
+from tests.compose.variants import BUILT_HERE, LOCAL, TENSORFLOW, VARIANTS, stack_of
+
+HERE: Final = Path(__file__).parent
+BUILDING_S: Final = 900
+"""The first test that needs the images waits for all of them."""
+NO_ENGINE: Final = "no Docker Engine: "
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.timeout(BUILDING_S))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A line nobody can miss where the containers were not tested."""
+    skipped = [report for report in terminalreporter.getreports("skipped") if NO_ENGINE in str(report.longrepr)]
+    if skipped:
+        [*_, reason] = skipped[0].longrepr
+        terminalreporter.write_sep("!", f"{len(skipped)} TESTS OF THE CONTAINERS WERE NOT RUN", red=True, bold=True)
+        terminalreporter.write_line(str(reason), red=True, bold=True)
+        terminalreporter.write_sep("!", red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    try:
+        engine.bring_up()
+    except engine.NoEngine as why:
+        pytest.skip(f"{NO_ENGINE}{why}")
+
+
+@pytest.fixture(scope="session")
+def compose_program() -> None:
+    """docker-compose itself, which reads files without an engine."""
+    if is_installed():
+        return
+    with contextlib.suppress(engine.NoEngine):
+        engine.bring_up()
+    if not is_installed():
+        pytest.skip(f"{NO_ENGINE}there is no docker-compose either")
+
+
+@pytest.fixture(scope="session")
+def stacks(docker_engine: None) -> dict[str, Stack]:
+    """Both variants, every image of them built as a person builds them."""
+    local = stack_of(LOCAL)
+    local.make("-j2", "build_all", timeout=BUILDING_S)
+    assert engine.can_have(BUILT_HERE)
+    other = stack_of(TENSORFLOW)
+    other.make("-j2", "build_all", timeout=BUILDING_S)
+    return {LOCAL: local, TENSORFLOW: other}
+
+
+@pytest_asyncio.fixture(scope="session", params=VARIANTS)
+async def started(request: pytest.FixtureRequest, stacks: dict[str, Stack]) -> AsyncIterator[Stack]:
+    stack = stacks[request.param]
+    stack.remove()  # what a run that was ended in the middle left behind
+    try:
+        stack.make("c_up")
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest_asyncio.fixture
+async def stack(started: Stack) -> Stack:
+    """The running stack, whole again after what the test before did to it."""
+    if not started.is_up():
+        started.make("c_up")
+    await started.until_healthy()
+    return started

@@ -1,0 +1,45 @@
+"""More workers, and more processes in the proxy."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.compose.compose_stack import Stack
+from tests.compose.variants import in_one_variant
+from tests.compose.visitors import ANSWERED, Visitors
+from tests.support.waiting import wait_until
+
+pytestmark = in_one_variant
+
+
+def by_variable(stack: Stack) -> None:
+    stack.make("c_up", BACKEND_REPLICAS="3")
+
+
+def by_option(stack: Stack) -> None:
+    stack.compose("up", "-d", "--scale", "backend=3")
+
+
+@pytest.mark.parametrize("scale", [by_variable, by_option])
+async def test_three_workers_share_the_jobs_and_two_of_them_can_leave(
+    stack: Stack, cat: bytes, scale: Callable[[Stack], None]
+) -> None:
+    with Visitors(stack.url, cat) as visitors:
+        scale(stack)
+        workers = stack.containers("backend")
+        assert len(workers) == 3
+        await wait_until(lambda: all(worker.logged("← job") for worker in workers), within=60, every=0.2)
+        stack.make("c_up")
+        assert len(stack.containers("backend")) == 1
+    assert set(visitors.told) <= ANSWERED
+    await wait_until(lambda: all(map(stack.prediction, visitors.accepted)), within=60, every=0.2)
+
+
+async def test_the_proxy_can_be_several_processes(stack: Stack) -> None:
+    stack.make("c_up", WORKERS="2")
+    proxy = stack.container("proxy")
+    models, processes = 2, 2
+    await wait_until(lambda: proxy.logged("→ model") == models * processes)
+    job_id = stack.get("/predict/test").json()["job_id"]
+    await wait_until(lambda: stack.prediction(job_id), within=60)
+    stack.make("c_up")
