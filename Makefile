@@ -56,8 +56,8 @@ models: $(VENV)/.run ## Export both models anew, where better weights can be had
 	@exec $(BIN)/python -m deploy.local.models
 
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests
-	@exec $(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.dev ## Run all tests but those of the containers
+	@exec $(BIN)/python -m pytest --ignore=tests/compose $(PYTEST_ARGS)
 
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break everything, again and again, and count what was lost or doubled. CHAOS_ARGS="--times 2"
