@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.clients import client
+from tests.compose.programs import docker_client
 from tests.support.processes import ROOT, free_port
 
 REPOSITORY = "shibui/ml-system-in-actions:sync_async_pattern"
@@ -34,7 +34,7 @@ def taken_port() -> Iterator[int]:
 
 
 def test_build_all_builds_the_images_of_the_seed_in_its_order(tmp_path: Path) -> None:
-    said = make("-n", "build_all", DOCKER=client(tmp_path, WITH_BUILDX)).stdout
+    said = make("-n", "build_all", DOCKER=docker_client(tmp_path, WITH_BUILDX)).stdout
     assert re.findall(r"docker build .*?-t (\S+) -f (\S+) \.$", said, re.M) == [
         (f"{REPOSITORY}_sync_async_proxy_0.0.1", "./Dockerfile.proxy"),
         (f"{REPOSITORY}_imagenet_mobilenet_v2_0.0.1", "./imagenet_mobilenet_v2/Dockerfile"),
@@ -63,7 +63,7 @@ def test_c_up_and_c_down_run_the_commands_of_the_seed() -> None:
 def test_buildkit_is_used_where_the_client_has_it(
     tmp_path: Path, answers: dict[str, tuple[int, str]], wished: str, expected: str
 ) -> None:
-    said = make("-n", "build_proxy", DOCKER=client(tmp_path, answers), DOCKER_BUILDKIT=wished).stdout
+    said = make("-n", "build_proxy", DOCKER=docker_client(tmp_path, answers), DOCKER_BUILDKIT=wished).stdout
     assert said.startswith(f"DOCKER_BUILDKIT={expected} {tmp_path}/docker build ")
 
 
@@ -81,14 +81,16 @@ def test_buildkit_is_used_where_the_client_has_it(
 def test_c_up_says_what_is_missing_before_it_starts_anything(
     tmp_path: Path, answers: dict[str, tuple[int, str]], complaint: str
 ) -> None:
-    refused = make("c_up", DOCKER=client(tmp_path, answers), DOCKER_COMPOSE="echo started", PORT=str(free_port()))
+    refused = make(
+        "c_up", DOCKER=docker_client(tmp_path, answers), DOCKER_COMPOSE="echo started", PORT=str(free_port())
+    )
     assert refused.returncode != 0
     assert refused.stderr.startswith(f"make c_up: {complaint}")
     assert "started" not in refused.stdout
 
 
 def test_c_up_says_that_its_port_is_taken_and_names_another(tmp_path: Path, taken_port: int) -> None:
-    refused = make("c_up", DOCKER=client(tmp_path, {}), DOCKER_COMPOSE="true", PORT=str(taken_port))
+    refused = make("c_up", DOCKER=docker_client(tmp_path, {}), DOCKER_COMPOSE="true", PORT=str(taken_port))
     assert refused.returncode != 0
     assert refused.stderr.startswith(f"make c_up: port {taken_port} is taken")
     assert f"make c_up PORT={taken_port + 1}" in refused.stderr
