@@ -22,7 +22,7 @@ SERVING           ?= tensorflow
 DOCKER            ?= docker
 BUILD_OPTIONS     ?=
 BUILDKIT           = $(shell deploy/docker/buildkit $(DOCKER))
-DOCKER_COMPOSE    ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+DOCKER_COMPOSE    ?= $(shell $(DOCKER) compose version >/dev/null 2>&1 && echo $(DOCKER) compose || echo docker-compose)
 
 IMAGE         := $(DOCKER_REPOSITORY):sync_async_pattern
 SERVING_IMAGE := $(IMAGE)_local_tf_serving_$(IMAGE_VERSION)

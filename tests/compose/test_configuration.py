@@ -53,6 +53,14 @@ def test_a_setting_of_this_shell_reaches_the_services_that_read_it(with_every_se
     assert with_every_setting.count(f" {variable}: told {variable}\n") == readers
 
 
+def test_redis_writes_as_often_and_holds_as_much_as_this_shell_says() -> None:
+    wishes = {"APPENDFSYNC": "always", "REDIS_MAXMEMORY": "3gb", "REDIS_MEM_LIMIT": "7g"}
+    told = config(files=["docker-compose.yml"], environment=wishes)
+    assert re.search(r"- --appendfsync\n\s+- always\n", told)
+    assert re.search(r"- --maxmemory\n\s+- 3gb\n", told)
+    assert re.search(r"mem_limit: \W?(7g|7516192768)\W", told)
+
+
 def test_local_serving_has_other_images_of_the_models_and_of_nothing_else() -> None:
     with_tensorflow, local = (re.findall(r"image: (\S+)", config(files=files)) for files in FILES.values())
     expected = [re.sub(r"(imagenet_\w+?)_0.0.1", r"\1_local_0.0.1", image) for image in with_tensorflow]
