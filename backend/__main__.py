@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Final
 
 import uvloop
 
@@ -18,6 +19,10 @@ from backend.settings import Settings
 from backend.worker import Worker
 from job_store import BacklogBell, JobStore, Policy, connect
 from tf_serving_client import BadLabels, ImageClassifier, ModelStatus, introduced, open_channel, read_labels
+
+STATUS_DEADLINE: Final = timedelta(seconds=5)
+"""For asking the model whether it is there. One that is starved, or far away, takes its time even for that, and a
+worker that takes it for dead would wait as long as that lasts, though Predicts would be answered."""
 
 
 async def work(settings: Settings, labels: Sequence[str]) -> None:
@@ -46,7 +51,7 @@ async def work(settings: Settings, labels: Sequence[str]) -> None:
         )
         await stack.enter_async_context(bell.redis)
         model = ImageClassifier(channel, settings.accurate_model, labels, settings.predict_deadline)
-        status = ModelStatus(channel, settings.accurate_model, deadline=timedelta(seconds=1))
+        status = ModelStatus(channel, settings.accurate_model, deadline=STATUS_DEADLINE)
         worker = Worker(
             Means(store, model, status, Patience(stopping)),
             bell,
