@@ -46,6 +46,7 @@ def command(
         "appendfsync": appendfsync,
         "maxmemory": maxmemory,
         "maxmemory-policy": "noeviction",
+        "hash-max-ziplist-value": 512,  # a job's two answers stay packed: a finished job is under 1 KB, not 1.2
         "save": "",
         "daemonize": "no",
         "logfile": "redis.log",
