@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from tests.chaos import clock_faults
 from tests.chaos.campaign import Outcome
 from tests.chaos.campaigns import all_small_pictures, load_of_photographs, wage_all
 from tests.chaos.faults import all_faults
@@ -75,6 +76,8 @@ def campaigns(told: argparse.Namespace, directory: Path) -> Sequence[Outcome]:
 def main() -> None:
     told = arguments()
     wrong: Sequence[str] = []
+    if not clock_faults.LIBRARY:
+        say("no clock will jump: there is no libfaketime (Debian: apt-get install faketime)")
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:
         outcomes = campaigns(told, Path(name))
         print(table(outcomes), flush=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from job_store import Job, JobStore, StoreUnavailable
-from job_store.keys import WORKERS
 from job_store.store import redis_answers
 from tests.chaos.traffic import ALIKE, Told
 from tests.support.waiting import wait_until
@@ -17,6 +16,7 @@ Fields = Mapping[bytes, bytes]
 SETTLES_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.1
 AT_ONCE: Final = 500
+LAST_WORD: Final = "that was all"
 
 
 @dataclass
@@ -64,6 +64,10 @@ class Ledger:
     def has_ended(self, job_id: str) -> bool:
         return job_id in self._ended
 
+    async def heard(self, job_id: str, times: int) -> None:
+        """Return when the job's end has been announced that often."""
+        await wait_until(lambda: self._announced[job_id] >= times)
+
     async def settle(self, within: float = SETTLES_WITHIN_S) -> bool:
         """Wait until every accepted job has ended and nothing is in the backlog. False: that did not come to be."""
 
@@ -82,6 +86,7 @@ class Ledger:
     async def verdict(self) -> Verdict:
         """Read each job again, and all that is in Redis. Say what is not as it was promised."""
         await self._look(self._told.accepted)
+        await self._hear_out()
         verdict = Verdict(
             lost=self._unfinished(), doubled=[f"{job_id} was given out twice" for job_id in self._told.twice]
         )
@@ -94,6 +99,13 @@ class Ledger:
                 verdict.wrong += self._wrong_ends(job)
         verdict.left_behind = [left async for left in self._left_behind()]
         return verdict
+
+    async def _hear_out(self) -> None:
+        """What was announced before this may still be on its way here."""
+        said = self._announced[LAST_WORD]
+        await self._store.redis.publish(self._store.keys.ended, LAST_WORD)
+        if self._is_listening:
+            await self.heard(LAST_WORD, said + 1)
 
     def _second_ends(self, job: Job) -> Iterable[str]:
         if job.id in self._changed:
@@ -115,9 +127,9 @@ class Ledger:
         store, redis, keys = self._store, self._store.redis, self._store.keys
         if waiting := await store.backlog_length():
             yield f"{waiting} entries in the backlog"
-        pending = await redis.xpending(keys.backlog, WORKERS) if await redis.exists(keys.backlog) else {"pending": 0}
-        if pending["pending"]:
-            yield f"{pending['pending']} entries in the pending list"
+        groups = await redis.xinfo_groups(keys.backlog) if await redis.exists(keys.backlog) else []
+        if pending := sum(group["pending"] for group in groups):
+            yield f"{pending} entries in the pending list"
         letters = {keys.image(cast(bytes, member).decode()) for member in await redis.zrange(keys.dead_letters, 0, -1)}
         async for key in redis.scan_iter(count=1000):
             if await redis.ttl(key) == -1:
