@@ -32,7 +32,9 @@ async def clock_jumps(service: Service) -> None:
             await wait_until(partial(is_working_at, jumping, jump))
     finally:
         await asyncio.to_thread(jumping.stop)
+        starts = own.logged("→ worker")
         own.start()
+        await wait_until(lambda: own.logged("→ worker") > starts)  # what it weighs before it is loaded says nothing
 
 
 def set_to(clock: Path, jump: timedelta) -> None:
