@@ -15,7 +15,7 @@ from tests.compose.variants import BUILT_HERE, LOCAL, TENSORFLOW, VARIANTS, stac
 HERE: Final = Path(__file__).parent
 BUILDING_S: Final = 900
 """The first test that needs the images waits for all of them."""
-NO_ENGINE: Final = "no Docker Engine: "
+NOT_TESTED: Final = "the containers were not tested: "
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,14 +24,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(BUILDING_S))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A line nobody can miss where the containers were not tested."""
-    skipped = [report for report in terminalreporter.getreports("skipped") if NO_ENGINE in str(report.longrepr)]
-    if skipped:
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last lines of all, where nobody can miss them, say that the containers were not tested."""
+    terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [each for each in terminal.getreports("skipped") if NOT_TESTED in str(each.longrepr)] if terminal else []
+    if terminal and skipped:
         [*_, reason] = skipped[0].longrepr
-        terminalreporter.write_sep("!", f"{len(skipped)} TESTS OF THE CONTAINERS WERE NOT RUN", red=True, bold=True)
-        terminalreporter.write_line(str(reason), red=True, bold=True)
-        terminalreporter.write_sep("!", red=True, bold=True)
+        terminal.write_sep("!", f"{len(skipped)} TESTS OF THE CONTAINERS WERE NOT RUN", red=True, bold=True)
+        terminal.write_line(str(reason), red=True, bold=True)
+        terminal.write_sep("!", red=True, bold=True)
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,7 @@ def docker_engine() -> None:
     try:
         engine.bring_up()
     except engine.NoEngine as why:
-        pytest.skip(f"{NO_ENGINE}{why}")
+        pytest.skip(f"{NOT_TESTED}{why}")
 
 
 @pytest.fixture(scope="session")
@@ -50,17 +51,17 @@ def compose_program() -> None:
     with contextlib.suppress(engine.NoEngine):
         engine.bring_up()
     if not is_installed():
-        pytest.skip(f"{NO_ENGINE}there is no docker-compose either")
+        pytest.skip(f"{NOT_TESTED}there is neither a Docker Engine nor docker-compose")
 
 
 @pytest.fixture(scope="session")
 def stacks(docker_engine: None) -> dict[str, Stack]:
     """Both variants, every image of them built as a person builds them."""
     local = stack_of(LOCAL)
-    local.make("-j2", "build_all", timeout=BUILDING_S)
+    local.make("build_all", timeout=BUILDING_S)
     assert engine.can_have(BUILT_HERE)
     other = stack_of(TENSORFLOW)
-    other.make("-j2", "build_all", timeout=BUILDING_S)
+    other.make("build_all", timeout=BUILDING_S)
     return {LOCAL: local, TENSORFLOW: other}
 
 

@@ -25,13 +25,6 @@ async def test_a_worker_told_to_stop_ends_cleanly_and_leaves_no_job_behind(stack
     await wait_until(lambda: all(map(stack.prediction, visitors.accepted)), within=60, every=0.2)
 
 
-async def test_every_container_ends_by_itself_when_it_is_told_to(stack: Stack) -> None:
-    stack.compose("stop")
-    ended = {container.service: container.state["ExitCode"] for container in stack.containers()}
-    assert ended.keys() == set(SERVICES)
-    assert set(ended.values()) <= BY_ITSELF
-
-
 @in_one_variant
 async def test_c_down_leaves_the_jobs_and_the_next_c_up_finds_them(stack: Stack) -> None:
     job_id = stack.get("/predict/test").json()["job_id"]
@@ -42,7 +35,12 @@ async def test_c_down_leaves_the_jobs_and_the_next_c_up_finds_them(stack: Stack)
     assert stack.prediction(job_id) == label
 
 
-def test_nothing_is_left_of_a_stack_that_was_removed_with_its_volume(stack: Stack) -> None:
+def test_every_container_ends_by_itself_when_it_is_told_to_and_in_the_end_nothing_is_left(stack: Stack) -> None:
+    stack.compose("stop")
+    ended = {container.service: container.state["ExitCode"] for container in stack.containers()}
+    assert ended.keys() == set(SERVICES)
+    assert set(ended.values()) <= BY_ITSELF
     stack.make("c_down")
+    assert stack.remains().keys() == {"volumes"}
     stack.remove()
     assert stack.remains() == {}
