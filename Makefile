@@ -64,10 +64,11 @@ chaos: $(VENV)/.dev ## Break everything, again and again, and count what was los
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style and types
+lint: $(VENV)/.dev ## Check style and types, and the Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(CODE)
+	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile.* */Dockerfile; fi
 
 .PHONY: format
 format: $(VENV)/.dev ## Put the code into its form
