@@ -88,8 +88,7 @@ class Stack:
         return False
 
     async def until_healthy(self) -> None:
-        """Until clients are served, and until the engine says the same of each container."""
-        await wait_until(self.is_up, within=120, every=0.2)
+        """Until the engine says so of each container: it looks every ten seconds."""
         await wait_until(lambda: all(each.is_healthy() for each in self.containers()), within=60, every=0.5)
 
     def containers(self, service: str | None = None) -> list[Container]:

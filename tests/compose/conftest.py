@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.compose import engine
 from tests.compose.compose_stack import Stack, is_installed
 from tests.compose.variants import BUILT_HERE, LOCAL, TENSORFLOW, VARIANTS, stack_of
+from tests.support.waiting import wait_until
 
 HERE: Final = Path(__file__).parent
 BUILDING_S: Final = 900
@@ -81,5 +82,5 @@ async def stack(started: Stack) -> Stack:
     """The running stack, whole again after what the test before did to it."""
     if not started.is_up():
         started.make("c_up")
-    await started.until_healthy()
+    await wait_until(started.is_up, within=120, every=0.2)
     return started

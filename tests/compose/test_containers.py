@@ -15,11 +15,9 @@ def test_there_is_one_container_of_each_service(stack: Stack) -> None:
     assert sorted(container.service for container in stack.containers()) == sorted(SERVICES)
 
 
-@every_service
-def test_it_is_healthy_and_was_never_restarted(stack: Stack, service: str) -> None:
-    container = stack.container(service)
-    assert container.is_healthy()
-    assert container.restarts == 0
+async def test_each_is_healthy_and_was_never_restarted(stack: Stack) -> None:
+    await stack.until_healthy()
+    assert {container.service: container.restarts for container in stack.containers()} == dict.fromkeys(SERVICES, 0)
 
 
 @every_service

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
 
 import httpx
@@ -32,6 +33,11 @@ class Visitors:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
+
+    def rush(self, count: int) -> None:
+        """So many more at once; returns when each has its answer."""
+        with ThreadPoolExecutor(count) as pool:
+            self.told.update(pool.map(lambda _: self._post(), range(count)))
 
     def _post_and_post(self) -> None:
         while not self._over.wait(PAUSE_S):
