@@ -68,12 +68,12 @@ class Campaign:
                 sizes: Mapping[str, tuple[int, float]] = {}
                 for _ in range(times):
                     await self._round(traffic, ledger)
-                    sizes = sizes or self._sizes()
+                    sizes = sizes or await self._sizes()
                 outcome.verdict = await ledger.verdict()
             told = traffic.told
             outcome.accepted = len(told.accepted)
             outcome.complaints += [f"a client was told {answer}" for answer in told.undocumented]
-            outcome.complaints += self._growth(sizes)
+            outcome.complaints += growth(sizes, await self._sizes())
             outcome.without_an_id = told.shed + Counter({str(status): count for status, count in told.refused.items()})
             outcome.without_an_id["no answer"] = told.unanswered
         outcome.took_s = time.monotonic() - began
@@ -118,13 +118,16 @@ class Campaign:
         job_id = await wait_until(traffic.post, within=FOR_EVER_S)
         await wait_until(lambda: all(map(ledger.has_ended, [job_id, *before])), within=FOR_EVER_S)
 
-    def _sizes(self) -> Mapping[str, tuple[int, float]]:
+    async def _sizes(self) -> Mapping[str, tuple[int, float]]:
+        """Of what is up: a process that was just started has yet to load what it needs, and that is no growth."""
+        await self._service.until_up()
         return {name: (process.pid, process.resident_mb()) for name, process in self._service.processes.items()}
 
-    def _growth(self, before: Mapping[str, tuple[int, float]]) -> list[str]:
-        """What has grown of those that lived through all of it."""
-        return [
-            f"{name} grew from {before[name][1]:.0f} to {size:.0f} MB"
-            for name, (pid, size) in self._sizes().items()
-            if name in before and before[name][0] == pid and size - before[name][1] > GROWTH_MB
-        ]
+
+def growth(before: Mapping[str, tuple[int, float]], after: Mapping[str, tuple[int, float]]) -> list[str]:
+    """What has grown of those that lived through all of it."""
+    return [
+        f"{name} grew from {before[name][1]:.0f} to {size:.0f} MB"
+        for name, (pid, size) in after.items()
+        if name in before and before[name][0] == pid and size - before[name][1] > GROWTH_MB
+    ]

@@ -107,8 +107,8 @@ class Stack:
         response = self.get(f"/job/{job_id}")
         if response.status_code == 503:
             return ""
-        answer = response.json()[job_id]
-        return str(answer["prediction"]) if answer else None
+        prediction: str | None = response.json()[job_id]["prediction"]
+        return prediction
 
     def remains(self) -> dict[str, list[str]]:
         """What of it the engine still has."""
