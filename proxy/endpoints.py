@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
 
 import hop_log
+from proxy import openapi
 from proxy.refinement import Accepted
 from proxy.state import State
 from proxy.uploaded_image import read_image
@@ -25,29 +26,6 @@ METADATA: Final = to_json(
     }
 )
 
-IMAGE_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image_data"],
-                    "properties": {"image_data": {"type": "string", "description": "A JPEG or PNG in base64."}},
-                }
-            },
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image"],
-                    "properties": {"image": {"type": "string", "format": "binary"}},
-                }
-            },
-        },
-    }
-}
-
 
 def opened_state(request: Request) -> State:
     state: State = request.app.state.opened
@@ -57,13 +35,13 @@ def opened_state(request: Request) -> State:
 Opened = Annotated[State, Depends(opened_state)]
 
 
-@router.get("/health")
+@router.get("/health", responses=openapi.answers(openapi.HEALTH))
 async def health() -> Response:
     """Whether this process answers."""
     return _json({"health": "ok"})
 
 
-@router.get("/health/all")
+@router.get("/health/all", responses=openapi.answers(openapi.HEALTH))
 async def health_all(opened: Opened) -> Response:
     """Whether each model is AVAILABLE (`ok`) or not (`ng`)."""
     available = await asyncio.gather(*(model.is_available() for model in opened.models))
@@ -71,25 +49,25 @@ async def health_all(opened: Opened) -> Response:
     return _json({name: "ok" if is_up else "ng" for name, is_up in zip(names, available, strict=True)})
 
 
-@router.get("/metadata")
+@router.get("/metadata", responses=openapi.answers(openapi.METADATA))
 async def metadata() -> Response:
     """What goes in and what the models make of it."""
     return Response(METADATA, media_type="application/json")
 
 
-@router.get("/predict/test")
+@router.get("/predict/test", responses=openapi.predicting())
 async def predict_test(opened: Opened) -> Response:
     """Predict the test image."""
     return await answer_now(opened, opened.test_image)
 
 
-@router.post("/predict", openapi_extra=IMAGE_BODY)
+@router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.predicting(*openapi.OF_THE_BODY))
 async def predict(request: Request, opened: Opened) -> Response:
     """Answer now with the fast model, and queue the image for the accurate one."""
     return await answer_now(opened, await read_image(request, opened.limits))
 
 
-@router.get("/job/{job_id}")
+@router.get("/job/{job_id}", responses=openapi.finding())
 async def job(job_id: str, opened: Opened) -> Response:
     """The accurate model's answer: empty while there is none, null for a job that is not known, or no longer."""
     found = await opened.store.find(job_id)

@@ -16,6 +16,8 @@ from job_store import StoreUnavailable
 from proxy import errors
 from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable
 
+MEDIA_TYPE: Final = "application/problem+json"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -135,4 +137,4 @@ def problem_response(request: Request, problem: Problem, detail: str) -> Respons
     headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
     if problem.ends_connection:  # RFC 9110, 15.5.9: what is still to come of the body must not be taken for a request
         headers["Connection"] = "close"
-    return Response(to_json(body), problem.status, headers, media_type="application/problem+json")
+    return Response(to_json(body), problem.status, headers, media_type=MEDIA_TYPE)

@@ -2,6 +2,9 @@
 
 import argparse
 import asyncio
+import os
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +22,7 @@ from tests.chaos.small_models import exported
 from tests.chaos.table import table
 from tests.chaos.traffic import Load
 from tests.support.models import export_both
+from tests.support.processes import PYTHON, ROOT
 
 
 def report(outcome: Outcome) -> None:
@@ -44,6 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="faults with this in their name")
     parser.add_argument("--overload", type=float, default=60, help="seconds at ten times the capacity")
     parser.add_argument("--images", type=int, default=5000, help="broken images to post")
+    parser.add_argument("--examples", type=int, default=1000, help="requests of each kind in the OpenAPI document")
     return parser.parse_args()
 
 
@@ -60,8 +65,21 @@ async def drill(directory: Path, span_s: float, images: int) -> Sequence[str]:
     return [*complaints(seen), *(f"{status} for a broken image: {text}" for status, text, _ in answered.undocumented)]
 
 
+def ask_by_the_document(examples: int) -> Sequence[str]:
+    """The test of `make test`, with more examples."""
+    command = [PYTHON, "-m", "pytest", "-q", "tests/proxy/test_openapi.py"]
+    environment = {**os.environ, "OPENAPI_EXAMPLES": str(examples)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return [f"an answer that the OpenAPI document has not:\n{done.stdout[-8000:]}"]
+    say(f"{examples} requests of each kind that the OpenAPI document has: {done.stdout.splitlines()[-1]}")
+    return []
+
+
 def campaigns(told: argparse.Namespace, directory: Path) -> Sequence[Outcome]:
     faults = [fault for fault in all_faults(timedelta(seconds=told.outage)) if told.only in fault.name]
+    if not faults:
+        sys.exit(f"make chaos: no fault has {told.only!r} in its name")
     if told.real:  # what is poison for the small models is none for the real ones
         models, load = export_both(), load_of_photographs()
         faults = [fault for fault in faults if fault.poison is None]
@@ -75,6 +93,7 @@ def campaigns(told: argparse.Namespace, directory: Path) -> Sequence[Outcome]:
 
 def main() -> None:
     told = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # that one ends what was started, too
     wrong: Sequence[str] = []
     if not clock_faults.LIBRARY:
         say("no clock will jump: there is no libfaketime (Debian: apt-get install faketime)")
@@ -82,7 +101,10 @@ def main() -> None:
         outcomes = campaigns(told, Path(name))
         print(table(outcomes), flush=True)
         if not told.only and not told.real:
-            wrong = asyncio.run(drill(Path(name), told.overload, told.images))
+            wrong = [
+                *asyncio.run(drill(Path(name), told.overload, told.images)),
+                *ask_by_the_document(told.examples),
+            ]
     for each in wrong:
         say(f"× {each}")
     sys.exit(bool(wrong) or not all(outcome.is_clean for outcome in outcomes))
