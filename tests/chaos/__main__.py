@@ -31,6 +31,9 @@ def report(outcome: Outcome) -> None:
     say(f"{'ok ' if outcome.is_clean else 'NOT'} {outcome.fault}: {outcome.injected} times in {outcome.took_s:.0f} s")
     say(f"    {outcome.accepted} accepted, {median:.1f} s to recover, {longest:.1f} s at most")
     say(f"    other answers: {without or 'none'}")
+    if outcome.delays:
+        poison, others = map(max, zip(*outcome.delays, strict=True))
+        say(f"    poison took {poison:.1f} s at most, and the slowest of the others {others:.1f} s")
     for complaint in outcome.all_complaints[:20]:
         say(f"    × {complaint}")
 

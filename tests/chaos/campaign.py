@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -16,6 +16,8 @@ from tests.support.waiting import wait_until
 
 GROWTH_MB: Final = 30.0
 """More than what a process takes in its first seconds under load, and less than a leak takes in twenty faults."""
+BACK_AFTER_S: Final = 10.0
+"""A model server that was killed is back and has what waited behind it."""
 ACCEPTED_BEFORE: Final = 5
 """Jobs that have been accepted in this round before the fault comes."""
 FOR_EVER_S: Final = 3600.0
@@ -34,6 +36,8 @@ class Outcome:
     without_an_id: Counter[str] = field(default_factory=Counter)
     """What the other posts got."""
 
+    delays: list[tuple[float, float]] = field(default_factory=list)
+    """Seconds from accepted to ended, each time there was poison: of the poison, and of the slowest of the others."""
     took_s: float = 0.0
 
     @property
@@ -100,6 +104,8 @@ class Campaign:
             outcome.seconds_to_recover.append(time.monotonic() - over)
         if not await ledger.settle():
             outcome.complaints.append("it did not settle")
+        elif self._fault.poison:
+            await self._weigh_poison(list(traffic.told.accepted)[before:])
         for name, process in self._service.processes.items():
             if process.running is None or process.running.poll() is not None:
                 outcome.complaints.append(f"{name} has ended by itself")
@@ -110,6 +116,16 @@ class Campaign:
             if self._fault.poison:
                 poison = Picture(self._fault.poison, refined=None)
                 together.create_task(wait_until(lambda: traffic.post(poison)))  # until it is a job, and not shed
+
+    async def _weigh_poison(self, job_ids: Sequence[str]) -> None:
+        """The others may wait for as long as its own attempts take, and until the model is back after them."""
+        jobs = [job for job in [await self._service.store.find(job_id) for job_id in job_ids] if job]
+        spans = {job.id: (job.completed_at or job.created_at) - job.created_at for job in jobs}
+        poison = max(spans[job.id].total_seconds() for job in jobs if job.output is None)
+        others = max(spans[job.id].total_seconds() for job in jobs if job.output is not None)
+        self._outcome.delays.append((poison, others))
+        if others > poison + BACK_AFTER_S:
+            self._outcome.complaints.append(f"a job took {others:.1f} s, and the poison beside it {poison:.1f} s")
 
     @staticmethod
     async def _recovery(traffic: Traffic, ledger: Ledger) -> None:

@@ -69,6 +69,8 @@ def complaints(seen: Overload) -> Iterator[str]:
         yield f"the queue grew to {seen.longest_queue}"
     if seen.at_ten_times.median_ms > 2 * seen.at_capacity.median_ms + SLACK_MS:
         yield f"fast answers took {seen.at_ten_times.median_ms:.0f} ms, and {seen.at_capacity.median_ms:.0f} ms before"
+    if seen.at_ten_times.p95_ms > 2 * seen.at_capacity.p95_ms + SLACK_MS:
+        yield f"1 of 20 took {seen.at_ten_times.p95_ms:.0f} ms or more, and {seen.at_capacity.p95_ms:.0f} ms before"
     if max(seen.growth_mb.values()) > GROWTH_MB:
         yield f"memory grew: {seen.growth_mb}"
     if seen.seconds_until_well > WELL_WITHIN_S:
