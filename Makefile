@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --require-hashes
-CODE   := backend deploy hop_log imagenet_export imagenet_inception_v3 imagenet_mobilenet_v2 job_store \
+CODE   := backend bench deploy hop_log imagenet_export imagenet_inception_v3 imagenet_mobilenet_v2 job_store \
           local_tf_serving proxy service_settings tests tf_serving_client
 
 # With Docker. All of these can be overridden: make build_all DOCKER_REPOSITORY=me/mine IMAGE_VERSION=1.2.3
@@ -62,6 +62,10 @@ test: $(VENV)/.dev ## Run all tests but those of the containers
 .PHONY: chaos
 chaos: $(VENV)/.dev ## Break everything, again and again, and count what was lost or doubled. CHAOS_ARGS="--times 2"
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Measure everything side by side: the table of bench/README.md. BENCH_ARGS="--quick" for two minutes
+	@exec $(BIN)/python -m bench $(BENCH_ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style and types, and the Dockerfiles

@@ -1,0 +1,1 @@
+"""Measures the running path against direct gRPC calls to its models. `make bench` runs all of it."""

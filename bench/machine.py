@@ -1,0 +1,36 @@
+"""What the machine is, without its name."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from deploy.local import redis_server
+
+
+def describe() -> dict[str, str]:
+    return {
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GB",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "python": platform.python_version(),
+        "redis": _redis(),
+        "grpcio": version("grpcio"),
+    }
+
+
+def load_average() -> float:
+    """Of the last minute: what else the machine had to do shows here."""
+    return os.getloadavg()[0]
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _redis() -> str:
+    said = subprocess.run([redis_server.find(), "--version"], capture_output=True, text=True, check=False).stdout
+    return next((word[2:] for word in said.split() if word.startswith("v=")), "unknown")

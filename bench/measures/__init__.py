@@ -1,0 +1,1 @@
+"""One measure a file. Each takes a session and returns its rows."""

@@ -1,0 +1,96 @@
+"""Jobs a second with a backlog, against the accurate model driven directly with the same batches."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from bench import generators
+from bench.measures.stopwatch import Stopwatch, stopwatch
+from bench.photographs import Photograph
+from bench.row import Row, at_least
+from bench.service import Kind, Service
+from bench.session import Session
+from bench.spread import interleaved
+from job_store import JobStore
+
+BATCH: Final = 8
+IN_FLIGHT: Final = 2
+"""The worker's defaults (backend/settings.py)."""
+SETTLING: Final = 2 * BATCH * IN_FLIGHT
+"""Jobs that are not counted: the first batches are small, for the worker starts before all are there."""
+AT_ONCE: Final = 40
+"""Submits under way at once, while a backlog is made: fewer than the job store has connections."""
+PROVISIONAL: Final = {"model": "mobilenet_v2", "version": 1, "label": "Egyptian cat", "score": 0.412337}
+
+
+def on_null_models(session: Session) -> list[Row]:
+    """What the worker itself can do."""
+    return _measure(session, Kind(), "null model", enough=4_000)
+
+
+def on_real_models(session: Session) -> list[Row]:
+    if session.models is None:
+        return [Row("jobs a second with a backlog", "×", None, note="the real models are not measured")]
+    return _measure(session, Kind(session.models), "InceptionV3", enough=50)
+
+
+def _measure(session: Session, kind: Kind, model: str, enough: int) -> list[Row]:
+    """`enough`: jobs a second that are surely more than there can be."""
+    seconds = 4 * session.effort.seconds
+    with session.serving(kind) as service, stopwatch(service) as watch:
+
+        def call() -> float:
+            service.empty()
+            return generators.predict(
+                service.accurate_address, service.accurate_model, session.small.jpeg,
+                clients=IN_FLIGHT, seconds=seconds, batch=BATCH,
+            ).per_second  # fmt: skip
+
+        def work() -> float:
+            service.empty()
+            fill(service, session.small, int(enough * seconds) + SETTLING)
+            return _ends_a_second(watch, seconds)
+
+        runs = interleaved(session.effort.rounds, {"direct": call, "worker": work})
+        service.empty()
+    ratios = [worked / called for called, worked in zip(runs["direct"], runs["worker"], strict=True)]
+    real = kind.models is not None
+    session.series[f"jobs a second, {model}"] = runs
+    return [
+        Row.of(f"jobs a second with a backlog, against {model} driven directly", "×", ratios,
+               at_least(0.95) if real else None),
+        Row.of(f"images a second, {model} driven directly, {IN_FLIGHT} Predicts of {BATCH}", "/s", runs["direct"]),
+        Row.of(f"jobs a second with a backlog, {model}", "/s", runs["worker"]),
+    ]  # fmt: skip
+
+
+def _ends_a_second(watch: Stopwatch, seconds: float) -> float:
+    until = time.perf_counter() + seconds
+    times = []
+    while time.perf_counter() < until:
+        watch.next_end(60.0)
+        times.append(time.perf_counter())
+    return rate(times)
+
+
+def rate(times: Sequence[float]) -> float:
+    """Ends come in bursts of a batch, so it is counted from the end of one burst to the end of another."""
+    counted = times[min(SETTLING, len(times) // 2) - 1 :]
+    return (len(counted) - 1) / (counted[-1] - counted[0])
+
+
+def fill(service: Service, photograph: Photograph, count: int) -> None:
+    """Have `count` more jobs wait, by the job store's own API."""
+    image = photograph.jpeg.read_bytes()
+
+    async def submit(store: JobStore) -> None:
+        left = iter(range(count))
+
+        async def one_after_the_other() -> None:
+            for _ in left:
+                await store.submit(image, PROVISIONAL)
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(AT_ONCE)))
+
+    service.with_store(submit)

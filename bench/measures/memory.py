@@ -1,0 +1,49 @@
+"""What the proxy and the worker weigh after some and after many requests, both freshly started."""
+
+from bench import generators
+from bench.row import Row, at_most
+from bench.service import Kind, Service
+from bench.session import Session
+
+CLIENTS = 16
+LONGEST_S = 5.0
+"""Posts come faster than the worker works them off: it catches up after each of these."""
+MOST_ROUNDS = 3
+
+
+def on_null_models(session: Session) -> list[Row]:
+    some, many = session.effort.requests
+    weighed = [_weigh(session) for _ in range(min(MOST_ROUNDS, session.effort.rounds))]
+    rows = []
+    for name, most, growth in (("proxy", 110.0, 2.0), ("worker", None, None)):
+        heavy = [after[name] for _, after in weighed]
+        grown = [after[name] - before[name] for before, after in weighed]
+        rows += [
+            Row.of(f"{name} memory after {many:,} requests", "MB", heavy, at_most(most) if most else None),
+            Row.of(
+                f"{name} memory, growth from {some:,} to {many:,}", "MB", grown, at_most(growth) if growth else None
+            ),
+        ]
+    return rows
+
+
+def _weigh(session: Session) -> list[dict[str, float]]:
+    with session.serving(Kind()) as service:
+        answered, found = 0, []
+        for count in session.effort.requests:
+            answered = _post_until(session, service, answered, count)
+            found.append({"proxy": service.proxy.resident_mb(), "worker": service.worker.resident_mb()})
+            service.empty()
+    return found
+
+
+def _post_until(session: Session, service: Service, answered: int, count: int) -> int:
+    """Post until `count` requests are answered, and all their jobs are done; return how many they were."""
+    body = session.small.body(as_json=True)
+    rate = 0.0
+    while answered < count:
+        seconds = min(LONGEST_S, (count - answered) / rate) if rate else 1.0
+        load = generators.post(service.url, *body, clients=CLIENTS, seconds=seconds)
+        answered, rate = answered + load.requests, load.per_second
+        service.until_idle()
+    return answered
