@@ -27,7 +27,7 @@ METADATA: Final = to_json(
 )
 
 
-def opened_state(request: Request) -> State:
+async def opened_state(request: Request) -> State:
     state: State = request.app.state.opened
     return state
 
@@ -64,7 +64,9 @@ async def predict_test(opened: Opened) -> Response:
 @router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.predicting(*openapi.OF_THE_BODY))
 async def predict(request: Request, opened: Opened) -> Response:
     """Answer now with the fast model, and queue the image for the accurate one."""
-    return await answer_now(opened, await read_image(request, opened.limits))
+    with opened.byte_budget.upload() as upload:
+        uploaded = await read_image(request, opened.limits, upload)
+        return await answer_now(opened, await opened.normalizer.normalized(uploaded.data, uploaded.header))
 
 
 @router.get("/job/{job_id}", responses=openapi.finding())

@@ -6,8 +6,8 @@ BadRequest
 ├── FieldMissing        there is no `image_data` (JSON) or `image` (form), or it is of another type, or empty
 ├── TooSlow             the body did not come in time
 ├── TooLarge            more bytes, or more pixels, than this service takes
-├── UnsupportedImage    not a JPEG and not a PNG
-└── Undecodable         a JPEG or PNG that is broken
+├── UnsupportedImage    no JPEG, PNG, WebP or AVIF
+└── Undecodable         one of them that is broken
 """
 
 

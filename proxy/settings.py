@@ -32,6 +32,12 @@ class Settings(ServiceSettings):
     max_image_pixels: int = Field(50_000_000, gt=0)
     """Width times height."""
 
+    max_bytes_in_flight: int = Field(256 * 1024 * 1024, gt=0)
+    """Of all uploads that one process holds. One more gets a 503."""
+    normalized_side: int = Field(448, ge=0)
+    """Pixels on the shorter side of what goes to the models, where an image has twice that or more: the models take 224
+    and 299. 0: images keep their size."""
+
     body_timeout: Seconds = timedelta(seconds=60)
     """A body that takes longer to come gets a 408: a client that trickles must not hold its connection for ever."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from job_store import JobStore, Policy, connect
 from proxy.admission import Admission
+from proxy.byte_budget import ByteBudget
+from proxy.normalizer import Normalizer
 from proxy.refinement import Refinement
 from proxy.settings import Settings
 from proxy.uploaded_image import Limits
@@ -20,6 +22,8 @@ class State:
     store: JobStore
     refinement: Refinement
     limits: Limits
+    byte_budget: ByteBudget
+    normalizer: Normalizer
     test_image: bytes
 
 
@@ -40,6 +44,8 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
             ModelStatus(accurate, settings.accurate_model, settings.health_deadline),
         )
         await stack.enter_async_context(introduced(*models))
+        patience = settings.fast_model_deadline
+        normalizer = Normalizer.opened(settings.normalized_side, settings.max_waiting, patience)
         yield State(
             fast_model=ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
             admission=Admission(settings.fast_model_concurrency, settings.max_waiting, settings.fast_model_deadline),
@@ -47,5 +53,7 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
             store=store,
             refinement=Refinement(store, settings.queue_timeout, settings.queue_rest),
             limits=Limits(settings.max_image_bytes, settings.max_image_pixels, settings.body_timeout),
+            byte_budget=ByteBudget(settings.max_bytes_in_flight),
+            normalizer=await stack.enter_async_context(normalizer),
             test_image=settings.test_image.read_bytes(),
         )

@@ -14,8 +14,9 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from proxy.byte_budget import Upload
 from proxy.errors import FieldMissing, NotBase64, NotJson, TooLarge, TooSlow
-from proxy.image_header import read_header
+from proxy.image_header import ImageHeader, read_header
 
 WHITESPACE: Final = b" \t\r\n\f\v"
 BASE64_GROWTH: Final = 4 / 3
@@ -29,6 +30,13 @@ DRAINED: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
+class UploadedImage:
+    data: bytes
+    """As the client encoded it."""
+    header: ImageHeader
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     max_bytes: int
     """Of one encoded image."""
@@ -37,16 +45,16 @@ class Limits:
     body_timeout: timedelta
 
 
-async def read_image(request: Request, limits: Limits) -> bytes:
-    """Return the encoded JPEG or PNG of a request.
+async def read_image(request: Request, limits: Limits, upload: Upload) -> UploadedImage:
+    """Return the image of a request, not yet decoded.
 
     It comes as a raw body (`image/*`), as a form's field `image` (`multipart/form-data`), or, whatever the content
-    type says, as JSON `{"image_data": "<base64>"}`. Raises a `BadRequest`.
+    type says, as JSON `{"image_data": "<base64>"}`. Raises a `BadRequest`, or `Overloaded`.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         async with asyncio.timeout(limits.body_timeout.total_seconds()):
-            body = await _read_body(request, int(limits.max_bytes * BASE64_GROWTH * 1.04) + ENVELOPE)
+            body = await _read_body(request, int(limits.max_bytes * BASE64_GROWTH * 1.04) + ENVELOPE, upload)
     except TimeoutError:
         raise TooSlow(f"the body took longer than {limits.body_timeout.total_seconds():g} s: send it faster") from None
     if content_type.startswith("image/") or content_type == "application/octet-stream":
@@ -64,15 +72,16 @@ async def read_image(request: Request, limits: Limits) -> bytes:
         raise TooLarge(
             f"the image has {header.width}x{header.height} pixels; at most {limits.max_pixels} are taken: scale it down"
         )
-    return image
+    return UploadedImage(image, header)
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes:
+async def _read_body(request: Request, max_bytes: int, upload: Upload) -> bytes:
     chunks: list[bytes] = []
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
         if received <= max_bytes:
+            upload.take(len(chunk))
             chunks.append(chunk)
         elif received > DRAINED * max_bytes:
             break

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from tests.support.images import encoded, png_bomb
+from tests.support.images import encoded, png_bomb, webp_bomb
 
 JSON = {"content-type": "application/json"}
 RAW = {"content-type": "image/jpeg"}
@@ -70,7 +70,14 @@ TABLE = [
     Row("a raw GIF", 415, "unsupported-image", GIF, {"content-type": "image/gif"}),
     Row("an SVG", 415, "unsupported-image", SVG, {"content-type": "image/svg+xml"}),
     Row("a BMP", 415, "unsupported-image", posted(encoded(form="BMP"))),
-    Row("a WebP", 415, "unsupported-image", posted(encoded(form="WEBP"))),
+    Row("a WebP cut off in its header", 422, "undecodable", posted(encoded(form="WEBP")[:20])),
+    Row("a WebP cut off in the middle", 422, "undecodable", posted(encoded(form="WEBP", size=(300, 200))[:150])),
+    Row("a WebP that is a video", 422, "undecodable", posted(b"RIFF\0\0\0\0WEBPANIM" + bytes(99))),
+    Row("a WebP of 268 million pixels", 413, "too-large", posted(webp_bomb())),
+    Row("an AVIF cut off in its header", 422, "undecodable", posted(encoded(form="AVIF")[:40])),
+    Row("an AVIF cut off in the middle", 422, "undecodable", posted(encoded(form="AVIF", size=(300, 200))[:-90])),
+    Row("a large JPEG that is cut off", 422, "undecodable", encoded(size=(1600, 1200))[:9000], RAW),
+    Row("a large PNG that is cut off", 422, "undecodable", encoded(size=(1600, 1200), form="PNG")[:999], RAW),
     Row("a TIFF", 415, "unsupported-image", posted(encoded(form="TIFF"))),
     Row("a JPEG's first three bytes", 422, "undecodable", posted(JPEG[:3])),
     Row("a JPEG cut off in its header", 422, "undecodable", posted(JPEG[:30])),

@@ -16,6 +16,14 @@ def encoded(mode: str = "RGB", size: tuple[int, int] = (64, 48), form: str = "JP
     return out.getvalue()
 
 
+def webp_bomb() -> bytes:
+    """A WebP whose header promises the largest canvas there can be: 16,384 pixels a side."""
+    image = bytearray(encoded(mode="RGBA", form="WEBP", lossless=True))
+    assert image[12:16] == b"VP8L"
+    image[21:25] = (0x0FFFFFFF).to_bytes(4, "little")
+    return bytes(image)
+
+
 def png_bomb(width: int, height: int) -> bytes:
     """A PNG of a few bytes whose header promises width times height pixels."""
 

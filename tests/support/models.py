@@ -10,6 +10,8 @@ MODELS_DIR = ROOT / "var" / "test-models"
 SHARED = ROOT.parent / "shared"
 WEIGHTS_DIR = Path(os.environ.get("IMAGENET_WEIGHTS_DIR") or SHARED / "weights")
 
+PHOTOGRAPHS = sorted((SHARED / "images").glob("*.jpg")) or [ROOT / "data" / "cat.jpg"]
+
 
 def has_trained_mobilenet() -> bool:
     return (WEIGHTS_DIR / "mobilenet_v2.weights.h5").exists()
