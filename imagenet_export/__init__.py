@@ -7,6 +7,7 @@ network         the network, with weights in it
 fusing          batch normalisation folded into convolutions
 serving_graph   encoded images in, scores out
 saved_model     the graph without variables, as a file
+openvino_ir     the same network for the engine without TensorFlow
 publishing      a version appears whole or not at all
 command         the command line
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from imagenet_export import network, saved_model, serving_graph, signature, soundness, warmup
+from imagenet_export import network, openvino_ir, saved_model, serving_graph, signature, soundness, warmup
 from imagenet_export.architecture import Architecture
 from imagenet_export.fingerprint import fingerprint, tensorflow_version
 from imagenet_export.fusing import fuse
@@ -35,11 +35,14 @@ def export(
     if newest and newest.record and newest.record.trained and not origin.trained and not wishes.force:
         progress.say(f"version {newest.number} has {newest.record.weights_in_words}: kept, for now there are no others")
         return newest
-    model = _servable(architecture, unfused, origin, progress)
+    with progress.step("folding batch normalisation into the convolutions"):
+        fused = fuse(unfused)
+    model = _servable(architecture, fused, origin, progress)
 
     def write(version: Path) -> None:
         with progress.step("writing and checking the version"):
             saved_model.write(model, version)
+            openvino_ir.write(architecture, fused, model, version)
             _record(architecture, origin).write(version)
             warmup.write(architecture, version)
             soundness.check(architecture, version, unfused)
@@ -47,9 +50,7 @@ def export(
     return folder.publish(write)
 
 
-def _servable(architecture: Architecture, unfused: keras.Model, origin: Origin, progress: Progress) -> SavedModel:
-    with progress.step("folding batch normalisation into the convolutions"):
-        fused = fuse(unfused)
+def _servable(architecture: Architecture, fused: keras.Model, origin: Origin, progress: Progress) -> SavedModel:
     with progress.step("freezing variables into constants"):
         serve = serving_graph.serving_function(architecture, fused)
         return saved_model.freeze(serve, signature.scores_node(trained=origin.trained))

@@ -16,11 +16,12 @@ from imagenet_export.weights import LocalWeights, origin_of_file
 
 
 def fingerprint(architecture: Architecture, weights_identity: str) -> str:
-    """SHA-256 over the exporter's sources, the TensorFlow and Keras versions, the architecture and the weights."""
+    """SHA-256 over the exporter's sources, the versions of what it runs, the architecture and the weights."""
     ingredients = {
         "sources": _sources(),
         "tensorflow": tensorflow_version(),
         "keras": _installed("keras"),
+        "openvino": _installed("openvino"),
         "architecture": asdict(architecture),
         "weights": weights_identity,
     }

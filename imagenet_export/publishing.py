@@ -17,6 +17,12 @@ from imagenet_export import record
 from imagenet_export.errors import DiskFull, ModelsUnwritable
 from imagenet_export.record import ExportRecord
 
+SERVED_FILES = (
+    "saved_model.pb",
+    "assets.extra/openvino/model.xml",
+    "assets.extra/openvino/model.bin",
+    "assets.extra/openvino/signatures.pb",
+)
 _UNFINISHED = ".exporting-"
 _LOCK = ".exporting.lock"
 
@@ -32,7 +38,8 @@ class Version:
 
     @property
     def complete(self) -> bool:
-        return (self.path / "saved_model.pb").is_file()
+        """Whether all files are there that a server reads."""
+        return all((self.path / file).is_file() for file in SERVED_FILES)
 
 
 class ModelFolder:

@@ -36,13 +36,16 @@ def serving_function(architecture: Architecture, network: keras.Model) -> Any:
 
 def inputs(architecture: Architecture, image_bytes: tf.Tensor) -> tf.Tensor:
     """What the network sees: string [N] → float32 [N, size, size, 3], scaled by Keras's own `preprocess_input`."""
-    size = architecture.input_size
-    pixels = tf.map_fn(
+    return preprocess(architecture)(pixels(architecture.input_size, image_bytes))
+
+
+def pixels(size: int, image_bytes: tf.Tensor) -> tf.Tensor:
+    """Decoded and resized: string [N] → float32 [N, size, size, 3] in 0…255."""
+    return tf.map_fn(
         lambda encoded: resized(decoded(encoded), size),
         image_bytes,
         fn_output_signature=tf.TensorSpec([size, size, 3], tf.float32),
     )
-    return preprocess(architecture)(pixels)
 
 
 def preprocess(architecture: Architecture) -> Callable[[Any], Any]:
@@ -69,9 +72,9 @@ def _starts_with(encoded: tf.Tensor, magic: bytes) -> tf.Tensor:
     return tf.strings.substr(encoded, 0, len(magic)) == magic
 
 
-def resized(pixels: tf.Tensor, size: int) -> tf.Tensor:
+def resized(image: tf.Tensor, size: int) -> tf.Tensor:
     """One image: uint8 [height, width, 3] → float32 [size, size, 3] in 0…255, the aspect ratio not kept."""
-    return tf.image.resize(pixels, [size, size], method="bilinear", antialias=True)
+    return tf.image.resize(image, [size, size], method="bilinear", antialias=True)
 
 
 def with_background(classes: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from imagenet_export import saved_model, serving_graph, warmup
+from imagenet_export import openvino_ir, saved_model, serving_graph, warmup
 from imagenet_export.architecture import Architecture
 from imagenet_export.errors import ExportUnsound
 from imagenet_export.signature import IMAGE_BYTES, SCORES, SIGNATURE
@@ -18,16 +18,19 @@ Scores = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def check(architecture: Architecture, version: Path, network: keras.Model) -> None:
-    """Compare the SavedModel in `version` with `network`, not yet fused."""
+    """Compare the SavedModel in `version`, and its IR, with `network`, not yet fused."""
     images = [warmup.image()] * 2
-    seen = serving_graph.inputs(architecture, tf.constant(images))
+    pixels = serving_graph.pixels(architecture.input_size, tf.constant(images))
+    seen = serving_graph.preprocess(architecture)(pixels)
     expected = serving_graph.with_background(network(seen, training=False)).numpy()
-    served = predict(version, images)
     if not np.isfinite(expected).all():
         raise ExportUnsound(f"{architecture.name}: its weights are broken: scores are not numbers")
-    difference = float(np.abs(served - expected).max())
-    if not difference <= _TOLERANCE:
-        raise ExportUnsound(f"{architecture.name}: the exported scores differ from the network's by {difference:.2g}")
+    for scores in (predict(version, images), openvino_ir.predict(version, pixels.numpy())):
+        difference = float(np.abs(scores - expected).max())
+        if not difference <= _TOLERANCE:
+            raise ExportUnsound(
+                f"{architecture.name}: the exported scores differ from the network's by {difference:.2g}"
+            )
 
 
 def predict(version: Path, images: list[bytes]) -> Scores:

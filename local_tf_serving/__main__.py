@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 import hop_log
 from local_tf_serving import ports
-from local_tf_serving.engine import ENGINES, Parallelism
+from local_tf_serving.engine import ENGINES, Options
 from local_tf_serving.errors import CannotStart
 from local_tf_serving.flags import Flags, parse
 
@@ -35,7 +35,9 @@ def _serve(flags: Flags, log: FilteringBoundLogger) -> int:
     try:
         claimed = ports.claim(flags)
         engine = ENGINES[flags.engine](
-            Parallelism(flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism)
+            Options(
+                flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism, flags.inference_precision
+            )
         )
         from local_tf_serving.server import Server  # after the engine, which decides how `tensorflow` is imported
 

@@ -6,24 +6,37 @@ may decide how `tensorflow` is imported at all.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+import hop_log
+from local_tf_serving import protos
+
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+    from local_tf_serving.openvino_engine import OpenVINOEngine
 
 Array = np.ndarray[Any, np.dtype[Any]]
 """A tensor. Strings are arrays of dtype object holding bytes; bfloat16 is `ml_dtypes.bfloat16`."""
 
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
 @dataclass(frozen=True)
-class Parallelism:
-    """Threads for one op and for independent ops; 0 leaves the choice to the engine."""
+class Options:
+    """What an engine may be told. Each heeds what it can."""
 
     intra_op: int = 0
+    """Threads for one op; OpenVINO: threads in all. 0 leaves the choice to the engine."""
     inter_op: int = 0
+    """Independent ops run at once; OpenVINO: images. 0 leaves the choice to the engine."""
+    inference_precision: str = "auto"
+    """One of PRECISIONS. TensorFlow computes in whatever precision the graph has."""
 
 
 class Servable(Protocol):
@@ -59,13 +72,34 @@ class Engine(Protocol):
         ...
 
 
-def _tensorflow(parallelism: Parallelism) -> Engine:
+def _automatic(options: Options) -> Engine:
+    if find_spec("openvino") is None:
+        hop_log.get().info("engine", engine="tensorflow", why="openvino is not installed")
+        return _tensorflow(options)
+    openvino = _openvino(options)
+    from local_tf_serving.automatic_engine import AutomaticEngine
+
+    return AutomaticEngine(openvino, lambda: _tensorflow(options))
+
+
+def _openvino(options: Options) -> "OpenVINOEngine":
+    protos.load_without_tensorflow()
+    from local_tf_serving.openvino_engine import OpenVINOEngine
+
+    return OpenVINOEngine(options)
+
+
+def _tensorflow(options: Options) -> Engine:
     from local_tf_serving.startup_chatter import hidden
 
     with hidden():
         from local_tf_serving.tensorflow_engine import TensorFlowEngine
-    return TensorFlowEngine(parallelism)
+    return TensorFlowEngine(options)
 
 
-ENGINES: Mapping[str, Callable[[Parallelism], Engine]] = {"tensorflow": _tensorflow}
+ENGINES: Mapping[str, Callable[[Options], Engine]] = {
+    "auto": _automatic,
+    "openvino": _openvino,
+    "tensorflow": _tensorflow,
+}
 """What `--engine` can name. A maker imports its engine only when it is called."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from local_tf_serving.engine import ENGINES
+from local_tf_serving.engine import ENGINES, PRECISIONS
 
 USAGE_EXIT = 255  # TensorFlow Serving's main() returns -1
 _INT32 = range(-(2**31), 2**31)
@@ -46,7 +46,10 @@ class Flags:
     grpc_max_threads: int = _flag(_four_per_cpu, "Predictions gRPC runs at once; more are refused.")
     # Our own.
     host: str = _flag("0.0.0.0", "Address both ports listen on.")  # noqa: S104 - TensorFlow Serving's only choice
-    engine: str = _flag("tensorflow", f"What computes: {', '.join(ENGINES)}.", ENGINES.__contains__)
+    engine: str = _flag("auto", f"What computes: {', '.join(ENGINES)}.", ENGINES.__contains__)
+    inference_precision: str = _flag(
+        "auto", f"What OpenVINO computes in: {', '.join(PRECISIONS)}.", PRECISIONS.__contains__
+    )
     log_level: str = _flag("info", f"One of {', '.join(_LOG_LEVELS)}.", _LOG_LEVELS.__contains__)
 
 

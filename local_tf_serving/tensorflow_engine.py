@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.python.client import pywrap_tf_session
 
-from local_tf_serving.engine import Array, Parallelism
+from local_tf_serving.engine import Array, Options
 from local_tf_serving.errors import Code, DataLoss, InvalidArgument, NotFound, ServingError
 
 _SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")  # tensorflow/cc/saved_model/constants.h
@@ -20,10 +20,10 @@ _v1 = tf.compat.v1
 
 
 class TensorFlowEngine:
-    def __init__(self, parallelism: Parallelism) -> None:
+    def __init__(self, options: Options) -> None:
         tf.get_logger().setLevel(logging.ERROR)  # every load would warn that v1's loader is deprecated
         self._config = _v1.ConfigProto(
-            intra_op_parallelism_threads=parallelism.intra_op, inter_op_parallelism_threads=parallelism.inter_op
+            intra_op_parallelism_threads=options.intra_op, inter_op_parallelism_threads=options.inter_op
         )
         self._config.experimental.optimize_for_static_graph = True  # the session drops its copy of the graph as loaded
         self._config.experimental.disable_output_partition_graphs = True

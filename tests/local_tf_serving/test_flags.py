@@ -13,7 +13,7 @@ def test_the_defaults_are_tensorflow_servings() -> None:
     assert flags.rest_api_timeout_in_ms == 30_000
     assert flags.grpc_max_threads == flags.rest_api_num_threads
     assert flags.grpc_max_threads % 4 == 0
-    assert (flags.host, flags.engine) == ("0.0.0.0", "tensorflow")
+    assert (flags.host, flags.engine) == ("0.0.0.0", "auto")
 
 
 def test_the_last_of_two_equal_flags_wins() -> None:
