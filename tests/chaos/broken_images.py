@@ -31,7 +31,7 @@ def fill_a_word(image: bytearray, chance: random.Random) -> None:
 
 
 def cut_off(image: bytearray, chance: random.Random) -> None:
-    del image[chance.randrange(1, len(image)) :]
+    del image[chance.randrange(1, max(2, len(image))) :]
 
 
 def take_a_piece_out(image: bytearray, chance: random.Random) -> None:
