@@ -25,7 +25,7 @@ LABELS: Final = 1 + CLASSES
 SHIFT: Final = {FAST: 0, ACCURATE: 500}
 """The accurate model has another opinion of each image than the fast one."""
 NONSENSE: Final = 255
-"""An image with this much blue has no finite score for the accurate model, as a number format too small may have it."""
+"""Number 0 with this much blue has no finite score for the accurate model, as a number format too small may have it."""
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
@@ -70,7 +70,7 @@ def export(model: str, directory: Path) -> None:
 
     def scores_of(encoded: Any) -> Any:
         colour = tf.cast(tf.io.decode_image(encoded, channels=3, expand_animations=False)[0, 0], tf.int32)
-        is_nonsense = tf.logical_and(colour[2] == NONSENSE, model == ACCURATE)
+        is_nonsense = tf.logical_and(tf.reduce_all(colour == [0, 0, NONSENSE]), model == ACCURATE)
         index = 1 + (colour[0] + 256 * colour[1] + SHIFT[model]) % CLASSES
         return tf.nn.softmax(10.0 * tf.one_hot(index, LABELS) + tf.where(is_nonsense, float("nan"), 0.0))
 
