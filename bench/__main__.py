@@ -6,10 +6,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
+from redis.exceptions import RedisError
 from rich.console import Console
 
 from bench import generators, photographs, plots
@@ -41,18 +43,18 @@ from service_settings import ROOT
 Measure = Callable[[Session], list[Row]]
 MEASURES: Final[dict[str, Measure]] = {
     "throughput": throughput.on_null_models,
-    "throughput-real": throughput.on_real_models,
     "refinement": refinement.on_null_models,
-    "refinement-real": refinement.on_real_models,
     "backlog": backlog.on_null_models,
-    "backlog-real": backlog.on_real_models,
-    "fast-path": fast_path.on_real_models,
-    "engines": engines.on_real_models,
     "large": large_photographs.on_null_models,
-    "large-real": large_photographs.on_real_models,
-    "memory": memory.on_null_models,
     "redis": redis_memory.on_null_models,
     "submit": submitting.on_null_models,
+    "memory": memory.on_null_models,
+    "throughput-real": throughput.on_real_models,
+    "refinement-real": refinement.on_real_models,
+    "backlog-real": backlog.on_real_models,
+    "fast-path": fast_path.on_real_models,
+    "large-real": large_photographs.on_real_models,
+    "engines": engines.on_real_models,
 }
 WRITTEN: Final = ROOT / "var" / "bench"
 
@@ -64,16 +66,19 @@ def measure(effort: Effort, models: Path | None, names: Sequence[str], console: 
         directory = Path(name)
         small, large, tiny = (make(directory) for make in (photographs.small, photographs.large, photographs.tiny))
         session = Session(effort, directory, small, large, tiny, models, console)
-        rows: list[Row] = []
-        for name in names:
-            session.say(f"{name} …")
-            try:
-                rows += MEASURES[name](session)
-            except (LoadFailed, NotAsExpected) as error:
-                session.say(f"{name}: {error}")
-                rows.append(Row(name, "", None, note=f"not measured: {error}"))
+        with closing(session):
+            rows = [row for name in names for row in take(name, session)]
     minutes = (time.monotonic() - started) / 60
     return Report(rows, describe(), effort.name, minutes, (load_before, load_average()), session.series)
+
+
+def take(name: str, session: Session) -> list[Row]:
+    session.say(f"{name} …")
+    try:
+        return MEASURES[name](session)
+    except (LoadFailed, NotAsExpected, RedisError) as error:
+        session.say(f"{name}: {error}")
+        return [Row(name, "", None, note=f"not measured: {error}")]
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import SystemRandom
@@ -20,7 +20,7 @@ from bench.process import Process
 from deploy.local.ports import HOST
 from deploy.local.services import Addresses, environment, services
 from deploy.local.settings import LocalSettings
-from job_store import JobStore, Keys, Policy, connect
+from job_store import JobStore, JobStoreError, Keys, Policy, connect
 
 T = TypeVar("T")
 
@@ -43,8 +43,11 @@ class Kind:
     models: Path | None = None
     """Where the exported models are. None: null models in their place."""
     worker: bool = True
-    settings: Mapping[str, str] = field(default_factory=dict)
-    """What is not the default."""
+
+
+ROOM: Final = {"MAX_QUEUE_LENGTH": "1000000"}
+MEMORY: Final = "4gb"
+"""For a service without a worker, where jobs pile up. With one, everything is at its default."""
 
 
 class Service:
@@ -86,7 +89,10 @@ class Service:
             async with connect(self._redis_url, name="bench", timeout=timedelta(seconds=30)) as redis:
                 return await use(JobStore(redis, Policy(max_backlog=10_000_000)))
 
-        return asyncio.run(run())
+        try:
+            return asyncio.run(run())
+        except JobStoreError as error:
+            raise NotAsExpected(str(error)) from error
 
     def is_up(self) -> bool:
         """Whether both models answer, and a post gets a job: as `make run` sees it."""
@@ -109,10 +115,10 @@ def serving(kind: Kind, directory: Path) -> Iterator[Service]:
     first = SystemRandom().choice(PORTS)
     local = LocalSettings(
         port=first, redis_port=first + 1, fast_model_port=first + 10, accurate_model_port=first + 20,
-        models_dir=kind.models or directory, data_dir=directory,
+        models_dir=kind.models or directory, data_dir=directory, redis_maxmemory="1gb" if kind.worker else MEMORY,
     )  # fmt: skip
     at = Addresses.choose(local)
-    told = {**environment(local, at), **kind.settings}
+    told = {**environment(local, at), **({} if kind.worker else ROOM)}
     null = {} if kind.models else {local.fast_model: at.fast_model, local.accurate_model: at.accurate_model}
     with ExitStack() as stack:
         processes: dict[str, Process] = {}

@@ -28,11 +28,12 @@ def number(value: float) -> str:
 
 
 def asked(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row.limit]
+    """What could not be measured is not left out."""
+    return [row for row in rows if row.limit or row.measured is None]
 
 
 def further(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if not row.limit]
+    return [row for row in rows if not row.limit and row.measured]
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[int] = range(len(HEADER))) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench import generators
@@ -26,19 +26,20 @@ PROVISIONAL: Final = {"model": "mobilenet_v2", "version": 1, "label": "Egyptian 
 
 def on_null_models(session: Session) -> list[Row]:
     """What the worker itself can do."""
-    return _measure(session, Kind(), "null model", enough=4_000)
+    return _measure(session, Kind(), "null model", seconds=session.effort.seconds, enough=2_500)
 
 
 def on_real_models(session: Session) -> list[Row]:
     if session.models is None:
         return [Row("jobs a second with a backlog", "×", None, note="the real models are not measured")]
-    return _measure(session, Kind(session.models), "InceptionV3", enough=50)
+    return _measure(session, Kind(session.models), "InceptionV3", seconds=4 * session.effort.seconds, enough=100)
 
 
-def _measure(session: Session, kind: Kind, model: str, enough: int) -> list[Row]:
-    """`enough`: jobs a second that are surely more than there can be."""
-    seconds = 4 * session.effort.seconds
-    with session.serving(kind) as service, stopwatch(service) as watch:
+def _measure(session: Session, kind: Kind, model: str, seconds: float, enough: int) -> list[Row]:
+    """`enough`: jobs a second that are hardly ever done; where they are, the run ends sooner."""
+    backlog = int(enough * seconds) + SETTLING
+    service = session.shared(kind)
+    with stopwatch(service) as watch:
 
         def call() -> float:
             service.empty()
@@ -49,8 +50,8 @@ def _measure(session: Session, kind: Kind, model: str, enough: int) -> list[Row]
 
         def work() -> float:
             service.empty()
-            fill(service, session.small, int(enough * seconds) + SETTLING)
-            return _ends_a_second(watch, seconds)
+            fill(service, session.small, backlog)
+            return rate(list(_ends(watch, seconds, at_most=service.waiting())))
 
         runs = interleaved(session.effort.rounds, {"direct": call, "worker": work})
         service.empty()
@@ -65,17 +66,18 @@ def _measure(session: Session, kind: Kind, model: str, enough: int) -> list[Row]
     ]  # fmt: skip
 
 
-def _ends_a_second(watch: Stopwatch, seconds: float) -> float:
+def _ends(watch: Stopwatch, seconds: float, at_most: int) -> Iterator[float]:
+    """When jobs end, for so long, or until so many have."""
     until = time.perf_counter() + seconds
-    times = []
-    while time.perf_counter() < until:
+    for _ in range(at_most):
         watch.next_end(60.0)
-        times.append(time.perf_counter())
-    return rate(times)
+        yield time.perf_counter()
+        if time.perf_counter() > until:
+            return
 
 
 def rate(times: Sequence[float]) -> float:
-    """Ends come in bursts of a batch, so it is counted from the end of one burst to the end of another."""
+    """Jobs a second. Ends come in bursts of a batch: it is counted from the end of one burst to the end of another."""
     counted = times[min(SETTLING, len(times) // 2) - 1 :]
     return (len(counted) - 1) / (counted[-1] - counted[0])
 

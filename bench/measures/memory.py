@@ -28,7 +28,7 @@ def on_null_models(session: Session) -> list[Row]:
 
 
 def _weigh(session: Session) -> list[dict[str, float]]:
-    with session.serving(Kind()) as service:
+    with session.fresh(Kind()) as service:
         answered, found = 0, []
         for count in session.effort.requests:
             answered = _post_until(session, service, answered, count)

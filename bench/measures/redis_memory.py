@@ -11,11 +11,11 @@ CLIENTS = 4
 
 
 def on_null_models(session: Session) -> list[Row]:
-    with session.serving(Kind()) as working, session.serving(Kind(worker=False)) as resting:
-        runs = interleaved(
-            session.effort.rounds,
-            {"finished": lambda: _bytes_a_job(session, working), "waiting": lambda: _bytes_a_job(session, resting)},
-        )
+    working, resting = session.shared(Kind()), session.shared(Kind(worker=False))
+    runs = interleaved(
+        session.effort.rounds,
+        {"finished": lambda: _bytes_a_job(session, working), "waiting": lambda: _bytes_a_job(session, resting)},
+    )
     beside = [found - session.small.size for found in runs["waiting"]]
     return [
         Row.of("Redis for a finished job", "bytes", runs["finished"], at_most(1024)),

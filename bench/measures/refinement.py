@@ -14,7 +14,8 @@ from bench.spread import interleaved
 
 
 def on_null_models(session: Session) -> list[Row]:
-    with session.serving(Kind()) as service, stopwatch(service) as watch:
+    service = session.shared(Kind())
+    with stopwatch(service) as watch:
         runs = interleaved(
             session.effort.rounds,
             {
@@ -28,7 +29,11 @@ def on_null_models(session: Session) -> list[Row]:
     )
     return [
         Row.of("idle, POST to finished job, beyond the models' own time (null models)", "ms", idle, at_most(10)),
-        Row.of("the same while one more client posts without pause", "ms", loaded),
+        Row.of(
+            "loaded by one client without pause, POST to finished job, beyond the models' own time",
+            "ms",
+            loaded,
+        ),
     ]
 
 
@@ -36,7 +41,8 @@ def on_real_models(session: Session) -> list[Row]:
     name = "idle, POST to finished job, beyond the models' own time (real models)"
     if session.models is None:
         return [Row(name, "ms", None, note="the real models are not measured")]
-    with session.serving(Kind(session.models)) as service, stopwatch(service) as watch:
+    service = session.shared(Kind(session.models))
+    with stopwatch(service) as watch:
         runs = interleaved(
             session.effort.rounds,
             {"models": lambda: own_time_ms(session, service), "idle": lambda: _beyond(_posts(session, watch, 4))},

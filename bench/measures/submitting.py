@@ -12,13 +12,12 @@ from bench.session import Session
 from bench.spread import interleaved
 from job_store import JobStore
 
-ROOM = {"MAX_QUEUE_LENGTH": "1000000", "REDIS_MAXMEMORY": "4gb"}
-
 
 def on_null_models(session: Session) -> list[Row]:
     """Two services side by side: one whose queue is empty, one whose queue is long. Neither has a worker."""
     waiting = session.effort.waiting
-    with session.serving(Kind(worker=False)) as idle, session.serving(Kind(worker=False, settings=ROOM)) as full:
+    idle = session.shared(Kind(worker=False))
+    with session.fresh(Kind(worker=False)) as full:
         fill(full, session.tiny, waiting)
         session.say(f"{full.waiting():,} jobs wait")
         submits = interleaved(session.effort.rounds, _sides(idle, full, lambda it: _submit_ms(session, it)))
