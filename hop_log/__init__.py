@@ -8,6 +8,7 @@
 
 import logging
 import sys
+from functools import cache
 from typing import Final, Literal
 
 import structlog
@@ -40,14 +41,17 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
+    get.cache_clear()
     logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
     logging.getLogger("python_multipart").setLevel(
         logging.ERROR
     )  # it warns of what a client sent: the client's to know
 
 
+@cache
 def get() -> structlog.typing.FilteringBoundLogger:
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    """The logger of this process, made once."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
     return logger
 
 

@@ -62,8 +62,9 @@ async def predict_test(opened: Opened) -> Response:
 
 
 @router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.predicting(*openapi.OF_THE_BODY))
-async def predict(request: Request, opened: Opened) -> Response:
+async def predict(request: Request) -> Response:
     """Answer now with the fast model, and queue the image for the accurate one."""
+    opened = await opened_state(request)
     with opened.byte_budget.upload() as upload:
         uploaded = await read_image(request, opened.limits, upload)
         return await answer_now(opened, await opened.normalizer.normalized(uploaded.data, uploaded.header))

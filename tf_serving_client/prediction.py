@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from operator import itemgetter
 from typing import Final, Self
 
 TOP_K: Final = 5
@@ -25,7 +26,7 @@ class Prediction:
             raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
         if not math.isfinite(sum(scores)):
             raise ValueError("scores that are not numbers")
-        best = nlargest(TOP_K, zip(scores, labels, strict=True), key=lambda pair: pair[0])
+        best = nlargest(TOP_K, zip(scores, labels, strict=True), key=itemgetter(0))
         return cls(model, version, tuple((label, round(score, 6)) for score, label in best))
 
     @property

@@ -16,6 +16,7 @@ def as_it_was() -> Iterator[None]:
     handlers, level, quiet_level = root.handlers[:], root.level, quiet.level
     yield
     structlog.reset_defaults()
+    hop_log.get.cache_clear()
     root.handlers[:], root.level = handlers, level
     quiet.setLevel(quiet_level)
 

@@ -61,6 +61,7 @@ TABLE = [
     Row("base64 with its padding cut off", 400, "not-base64", b'{"image_data": "aGVsbG8"}'),
     Row("base64 of one character", 400, "not-base64", b'{"image_data": "a==="}'),
     Row("base64 with letters of no alphabet of its own", 400, "not-base64", '{"image_data": "ねこ"}'.encode()),
+    Row("a letter with an accent", 400, "not-base64", b'{"image_data": "\\u00c6"}'),
     Row("half a surrogate pair", 400, "not-base64", b'{"image_data": "\\ud800"}'),
     Row("a data: URL that is not base64", 400, "not-base64", b'{"image_data": "data:image/svg+xml,<svg/>"}'),
     Row("text as an image", 415, "unsupported-image", posted(b"this is a text and not a picture")),

@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 
+import hop_log
 from proxy import errors, problems
 from proxy.request_id import RequestId
 
@@ -45,8 +46,10 @@ def lines() -> Iterator[list[structlog.typing.EventDict]]:
         raise structlog.DropEvent
 
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, keep])
+    hop_log.get.cache_clear()
     yield lines
     structlog.reset_defaults()
+    hop_log.get.cache_clear()
 
 
 async def asked(path: str) -> httpx.Response:
