@@ -1,10 +1,12 @@
 """OpenVINO on the IR beside the SavedModel (imagenet_export/openvino_ir.py writes it), with Pillow for the images."""
 
+import math
 import os
 import sys
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
+import hop_log
 from local_tf_serving import pixels
 from local_tf_serving.engine import Array, Options, Servable
 from local_tf_serving.errors import Code, DataLoss, DeadlineExceeded, InvalidArgument, NotFound, ServingError
@@ -23,6 +26,7 @@ import openvino  # noqa: E402
 IR = Path("assets.extra", "openvino", "model.xml")
 _SIGNATURES = "signatures.pb"
 _DEVICE = "CPU"
+_LONGEST_WAIT = 60_000.0  # milliseconds, for one look at whether it is done
 _PRECISIONS = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16}
 
 
@@ -52,6 +56,8 @@ class OpenVINOEngine:
             compiled = self._core.compile_model(model, _DEVICE, self._config)
         except (OSError, DecodeError, RuntimeError, ValueError) as error:  # RuntimeError: whatever OpenVINO can't do
             raise DataLoss(f"{path} can't be loaded: {error}") from error
+        streams = compiled.get_property("NUM_STREAMS")
+        hop_log.get().info("engine", engine="openvino", precision=self.precision, streams=streams, ir=str(path))
         return OpenVINOServable(compiled, dict(definitions))
 
     def _precision(self, wanted: str) -> str:
@@ -75,32 +81,22 @@ class OpenVINOServable:
     def run(
         self, signature_name: str, inputs: Mapping[str, Array], outputs: Sequence[str], timeout: float | None
     ) -> list[Array]:
-        deadline = None if timeout is None else time.monotonic() + timeout
         (images,) = inputs.values()
         if images.ndim != 1:
-            raise InvalidArgument(f"images must be a vector, and are of shape {list(images.shape)}")
+            raise InvalidArgument(f"images must be a vector, and these are of shape {list(images.shape)}")
         indices = [self._outputs[alias] for alias in outputs]
-        answers = [np.empty((len(images), *self._shapes[index]), np.float32) for index in indices]
-        under_way: deque[tuple[int, openvino.InferRequest]] = deque()
-
-        def finish() -> None:
-            position, request = under_way.popleft()
-            _wait(request, deadline)
-            for index, answer in zip(indices, answers, strict=True):
-                answer[position] = request.get_output_tensor(index).data[0]
-            self._idle.append(request)
-
-        for position, image in enumerate(images):
-            if len(under_way) == self._at_once:
-                finish()
-            request = self._request()
-            pixels.fill(request.get_input_tensor().data[0], image)
-            _check(deadline)
-            request.start_async()
-            under_way.append((position, request))
-        while under_way:
-            finish()
-        return answers
+        answers = {index: np.empty((len(images), *self._shapes[index]), np.float32) for index in indices}
+        batch = _Batch(answers, timeout, self._idle)
+        try:
+            for position, image in enumerate(images):
+                if len(batch.under_way) == self._at_once:
+                    batch.finish_one()
+                batch.start(position, image, self._request())
+            while batch.under_way:
+                batch.finish_one()
+        finally:
+            batch.give_back()
+        return [answers[index] for index in indices]
 
     def close(self) -> None:
         self._idle.clear()
@@ -113,20 +109,50 @@ class OpenVINOServable:
             return self._compiled.create_infer_request()
 
 
-def _wait(request: openvino.InferRequest, deadline: float | None) -> None:
-    """Raises DeadlineExceeded, and then the request is not idle."""
-    try:
-        if deadline is None:
-            request.wait()
-        elif not request.wait_for(max(0, int((deadline - time.monotonic()) * 1000))):
+class _Batch:
+    """The images of one request, from the bytes to their rows of the answers."""
+
+    def __init__(self, answers: Mapping[int, Array], timeout: float | None, idle: list[Any]) -> None:
+        self.under_way: deque[tuple[int, Any]] = deque()
+        self._answers = answers
+        self._deadline = math.inf if timeout is None else time.monotonic() + timeout
+        self._idle = idle
+
+    def start(self, position: int, image: bytes, request: Any) -> None:
+        try:
+            pixels.fill(request.get_input_tensor().data[0], image)
+            self._seconds_left()
+        except ServingError:
+            self._idle.append(request)
+            raise
+        request.start_async()
+        self.under_way.append((position, request))
+
+    def finish_one(self) -> None:
+        position, request = self.under_way[0]
+        milliseconds = min(self._seconds_left() * 1000, _LONGEST_WAIT)
+        try:
+            while not request.wait_for(int(milliseconds)):
+                self._seconds_left()
+        except RuntimeError as error:
+            raise ServingError(Code.INTERNAL, str(error)) from error
+        for index, answer in self._answers.items():
+            answer[position] = request.get_output_tensor(index).data[0]
+        self.under_way.popleft()
+        self._idle.append(request)
+
+    def give_back(self) -> None:
+        """What is still computed, for nobody, is waited for, as TensorFlow waits for the ops that run."""
+        for _, request in self.under_way:
+            with suppress(RuntimeError):
+                request.wait()
+            self._idle.append(request)
+
+    def _seconds_left(self) -> float:
+        seconds = self._deadline - time.monotonic()
+        if seconds <= 0:
             raise DeadlineExceeded("Timed out waiting for notification")
-    except RuntimeError as error:
-        raise ServingError(Code.INTERNAL, str(error)) from error
-
-
-def _check(deadline: float | None) -> None:
-    if deadline is not None and time.monotonic() > deadline:
-        raise DeadlineExceeded("Timed out waiting for notification")
+        return seconds
 
 
 def _processors() -> int:
