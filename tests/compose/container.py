@@ -44,6 +44,13 @@ class Container:
         """SIGKILL from inside, to everything but the init: `docker kill` would also keep it from being restarted."""
         docker("exec", self.id, "sh", "-c", "kill -s KILL -- -1")
 
+    def pause(self) -> None:
+        """All its processes stand still, connections and all: it is there and does not answer."""
+        docker("pause", self.id)
+
+    def unpause(self) -> None:
+        docker("unpause", self.id)
+
     def logged(self, words: str) -> int:
         """How many lines of its log hold `words`."""
         return sum(words in line for line in docker("logs", self.id).splitlines())

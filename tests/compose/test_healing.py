@@ -1,4 +1,4 @@
-"""Each container is killed while pictures come in: the service heals, and no accepted job is lost."""
+"""Each container is killed, or stands still, while pictures come in: no accepted job is lost."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.compose.compose_stack import Stack
 from tests.compose.variants import in_one_variant
-from tests.compose.visitors import ANSWERED, UNREACHABLE, Visitors
+from tests.compose.visitors import ANSWERED, UNREACHABLE, WITH_A_JOB, WITHOUT_A_JOB, Visitors
 from tests.support.waiting import wait_until
 
 pytestmark = in_one_variant
@@ -35,6 +35,35 @@ async def test_a_stack_killed_as_a_whole_comes_back_in_any_order_and_no_accepted
 ) -> None:
     await kill_under_load(stack, cat, list(TOLD_MEANWHILE), ANSWERED | {"503", "504", UNREACHABLE})
     await stack.until_healthy()
+
+
+@pytest.mark.parametrize(
+    ("service", "until"),
+    [
+        ("backend", WITH_A_JOB),
+        ("imagenet-inception-v3", WITH_A_JOB),
+        ("redis", WITHOUT_A_JOB),
+        ("imagenet-mobilenet-v2", "504"),
+    ],
+)
+async def test_a_container_that_stands_still_loses_no_accepted_job(
+    stack: Stack, cat: bytes, service: str, until: str
+) -> None:
+    """Redis's own answers are lost with it, too: of a submit that it has done, no client knows."""
+    container = stack.container(service)
+    with Visitors(stack.url, cat) as visitors:
+        visitors.rush(RUSH)
+        container.pause()
+        try:
+            before = visitors.told[until]
+            await wait_until(lambda: visitors.told[until] > before + 2, within=60)
+        finally:
+            container.unpause()
+        await wait_until(stack.is_up, within=120)
+        accepted = len(visitors.accepted)
+        await wait_until(lambda: len(visitors.accepted) > accepted + 2, within=60)
+    assert set(visitors.told) <= TOLD_MEANWHILE[service]
+    await wait_until(lambda: all(map(stack.prediction, visitors.accepted)), within=120, every=0.2)
 
 
 async def kill_under_load(stack: Stack, cat: bytes, services: Collection[str], may_be_told: set[str]) -> None:
