@@ -41,9 +41,13 @@ class Comparison:
         }
 
 
-def compare(session: Session, service: Service, clients: int, behind: int = 0) -> Comparison:
-    """`behind`: jobs that wait when each run begins, the direct ones too."""
-    client = _best_client(session, service, clients)
+def compare(
+    session: Session, service: Service, clients: int, *, behind: int = 0, most_calls: int | None = None
+) -> Comparison:
+    """`behind`: jobs that wait when each run begins, the direct ones too. `most_calls`: a model that refuses more than
+    so many calls at once is called directly by so many clients."""
+    callers = min(clients, most_calls or clients)
+    client = _best_client(session, service, callers)
 
     def prepare() -> None:
         service.empty()
@@ -54,7 +58,7 @@ def compare(session: Session, service: Service, clients: int, behind: int = 0) -
         prepare()
         return generators.predict(
             service.fast_address, service.fast_model, session.small.jpeg,
-            clients=clients, seconds=session.effort.seconds, client=client,
+            clients=callers, seconds=session.effort.seconds, client=client,
         )  # fmt: skip
 
     def post() -> Load:

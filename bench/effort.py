@@ -22,7 +22,7 @@ class Effort:
     """Jobs behind the fast path."""
 
 
-FULL: Final = Effort("full", 5, 3.0, (1, 4, 16, 64), 200, (5_000, 20_000), 100_000, 1_000)
-QUICK: Final = Effort("quick", 3, 1.0, (1, 16), 60, (1_000, 4_000), 20_000, 1_000)
+FULL: Final = Effort("full", 5, 2.0, (1, 4, 16, 64), 150, (5_000, 20_000), 100_000, 1_000)
+QUICK: Final = Effort("quick", 2, 1.0, (1, 16), 25, (500, 2_000), 20_000, 1_000)
 SMALLEST: Final = Effort("smallest", 1, 0.2, (1,), 5, (20, 40), 50, 10)
 """For the tests: whether each measure is taken, not what it says."""

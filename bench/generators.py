@@ -52,5 +52,6 @@ def _run(command: Sequence[str], seconds: float) -> Load:
     except subprocess.TimeoutExpired:
         raise LoadFailed(f"{command[0]} did not come to an end") from None
     if done.returncode:
-        raise LoadFailed(f"{command[0]} failed: {(done.stderr or done.stdout).strip()[-500:]}")
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise LoadFailed(f"{Path(command[0]).name} failed: {' '.join(said[-6:])[-300:]}")
     return Load.from_report(done.stdout)

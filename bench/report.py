@@ -13,7 +13,7 @@ from bench.table import asked, further, markdown
 README: Final = Path(__file__).with_name("README.md")
 BEGIN: Final = "<!-- written by make bench -->"
 END: Final = "<!-- until here -->"
-NO_MINIMA: Final = (0, 2, 3, 4)
+NO_LIMITS: Final = (0, 2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +39,23 @@ class Report:
         return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
     def as_markdown(self) -> str:
-        of = self.machine
-        measured = asked(self.rows)
+        of, measured = self.machine, asked(self.rows)
         reached = sum(row.reached is True for row in measured)
         plots = "\n".join(f"![{path.stem}](plots/{path.name})" for path in sorted(README.parent.glob("plots/*.svg")))
-        return f"""{reached} of {len(measured)} figures reached, by the median of interleaved runs. \
-{datetime.now(UTC):%Y-%m-%d}, a {self.effort} run of
-{self.minutes:.0f} minutes on {of["cores"]} cores ({of["processor"]}), {of["memory"]}, {of["system"]}, \
-Python {of["python"]}, Redis {of["redis"]}, grpcio {of["grpcio"]}.
-The machine's load average was {self.load[0]:.1f} before the run: of {of["cores"]} cores, that much was taken by others.
-
-{markdown(measured)}
-
-{plots}
-
-## Further figures
-
-{markdown(further(self.rows), NO_MINIMA)}"""
+        notes = "\n".join(f"- {row.name}: {row.note}." for row in self.rows if row.note and row.measured)
+        parts = [
+            f"**{reached} of {len(measured)} figures reached**, by the median of interleaved runs. "
+            f"{datetime.now(UTC):%Y-%m-%d}, one {self.effort} run of {self.minutes:.0f} minutes,\n"
+            f"{of['cores']} cores ({of['processor']}), {of['memory']}, {of['system']}, Python {of['python']}, "
+            f"Redis {of['redis']}, grpcio {of['grpcio']}.\n"
+            f"The load average before the run was {self.load[0]:.1f}: what others took of the machine.",
+            markdown(measured),
+            notes,
+            plots,
+            "## Further figures",
+            markdown(further(self.rows), NO_LIMITS),
+        ]
+        return "\n\n".join(part for part in parts if part)
 
     def write_readme(self) -> None:
         """Put this run between the markers, and leave the rest as it is."""

@@ -45,7 +45,8 @@ def markdown(rows: Sequence[Row], columns: Sequence[int] = range(len(HEADER))) -
 def terminal(rows: Sequence[Row], title: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column, name in enumerate(HEADER):
-        table.add_column(name, justify="right" if 2 <= column <= 4 else "left", overflow="fold")
+        is_figure = 2 <= column <= 4
+        table.add_column(name, justify="right" if is_figure else "left", min_width=8 if is_figure else None)
     for row in rows:
         table.add_row(*(cell.replace("**", "") for cell in cells(row)))
     return table

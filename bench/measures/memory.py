@@ -1,14 +1,16 @@
 """What the proxy and the worker weigh after some and after many requests, both freshly started."""
 
+from typing import Final
+
 from bench import generators
 from bench.row import Row, at_most
 from bench.service import Kind, Service
 from bench.session import Session
 
-CLIENTS = 16
-LONGEST_S = 5.0
+CLIENTS: Final = 16
+LONGEST_S: Final = 5.0
 """Posts come faster than the worker works them off: it catches up after each of these."""
-MOST_ROUNDS = 3
+MOST_ROUNDS: Final = 2
 
 
 def on_null_models(session: Session) -> list[Row]:

@@ -21,7 +21,7 @@ def on_null_models(session: Session) -> list[Row]:
             {
                 "models": lambda: own_time_ms(session, service),
                 "idle": lambda: _beyond(_posts(session, watch)),
-                "loaded": lambda: _while_posting(session, service, lambda: _beyond(_posts(session, watch))),
+                "loaded": lambda: _while_posting(session, service, lambda: _beyond(_posts(session, watch, 2))),
             },
         )
     idle, loaded = (
@@ -77,9 +77,9 @@ def _while_posting(session: Session, service: Service, measure: Callable[[], flo
     body = session.small.body(as_json=True)
     with ThreadPoolExecutor(1) as beside:
         started = time.perf_counter()
-        load = beside.submit(generators.post, service.url, *body, clients=1, seconds=4 * session.effort.seconds)
+        load = beside.submit(generators.post, service.url, *body, clients=1, seconds=2 * session.effort.seconds)
         measured = measure()
-        if time.perf_counter() - started > 4 * session.effort.seconds:
+        if time.perf_counter() - started > 2 * session.effort.seconds:
             session.say("the load ended before the measure did")
         load.result()
     service.empty()

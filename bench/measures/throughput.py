@@ -1,5 +1,6 @@
 """Posts against direct gRPC calls to the same model, from as many clients: latency and throughput."""
 
+import os
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,6 +13,9 @@ BUSY: Final = 16
 """Clients at which a throughput is asked for."""
 BEHIND: Final = 1_000
 """Jobs that wait while the real models are driven, so that the worker works in each run, the direct ones too."""
+
+MOST_CALLS: Final = 4 * (os.cpu_count() or 1)
+"""`grpc_max_threads` of a model server, TensorFlow Serving's too: it refuses more calls at once."""
 
 
 def on_null_models(session: Session) -> list[Row]:
@@ -37,10 +41,13 @@ def on_real_models(session: Session) -> list[Row]:
         return [Row("throughput on the real MobileNetV2", "×", None, note="the real models are not measured")]
     busy = _busy(session)
     service = session.shared(Kind(session.models))
-    working = {clients: compare(session, service, clients, BEHIND) for clients in session.effort.clients}
+    working = {
+        clients: compare(session, service, clients, behind=BEHIND, most_calls=MOST_CALLS)
+        for clients in session.effort.clients
+    }
     session.series["throughput, MobileNetV2"] = _series(working)
     with session.fresh(Kind(session.models, worker=False)) as resting:
-        alone = compare(session, resting, busy)
+        alone = compare(session, resting, busy, most_calls=MOST_CALLS)
     return [
         _throughput("real MobileNetV2", working[busy], at_least(0.95)),
         _throughput("real MobileNetV2", alone, further=", no worker running"),

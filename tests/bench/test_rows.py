@@ -58,7 +58,7 @@ def test_a_run_takes_its_place_in_the_readme_and_leaves_the_rest(
     report.write_readme()
     report.write_readme()
     text = readme.read_text("utf-8")
-    assert text.startswith(f"# Results\n\n{BEGIN}\n\n1 of 1 figures reached")
+    assert text.startswith(f"# Results\n\n{BEGIN}\n\n**1 of 1 figures reached**")
     assert text.endswith(f"{END}\n\nHow to read it.\n")
     assert "| latency | ≤ 1.20 ms | 1.00 ms | 1.00 ms | 1.00 ms | yes |" in text
     assert "old" not in text
