@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
 import hop_log
-from local_tf_serving import pixels
+from local_tf_serving import memory, pixels
 from local_tf_serving.engine import Array, Options, Servable
 from local_tf_serving.errors import Code, DataLoss, DeadlineExceeded, InvalidArgument, NotFound, ServingError
 
@@ -34,6 +34,7 @@ class OpenVINOEngine:
     """A stream for each processor, of one thread, and one image at a time in each: a batch is spread over them."""
 
     def __init__(self, options: Options) -> None:
+        memory.keep()
         self._core = openvino.Core()
         self.precision = self._precision(options.inference_precision)
         threads = options.intra_op or _processors()
