@@ -6,10 +6,10 @@ from functools import partial
 from bench import generators
 from bench.direct import CLIENTS
 from bench.load import Load
-from bench.measures.backlog import fill
 from bench.service import Service
 from bench.session import Session
 from bench.spread import Spread, interleaved
+from bench.waiting_jobs import fill
 
 
 @dataclass(frozen=True, slots=True)

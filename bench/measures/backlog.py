@@ -1,27 +1,22 @@
 """Jobs a second with a backlog, against the accurate model driven directly with the same batches."""
 
-import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench import generators
-from bench.measures.stopwatch import Stopwatch, stopwatch
-from bench.photographs import Photograph
 from bench.row import Row, at_least
-from bench.service import Kind, Service
+from bench.service import Kind
 from bench.session import Session
 from bench.spread import interleaved
-from job_store import JobStore
+from bench.stopwatch import Stopwatch, stopwatch
+from bench.waiting_jobs import fill
 
 BATCH: Final = 8
 IN_FLIGHT: Final = 2
 """The worker's defaults (backend/settings.py)."""
 SETTLING: Final = 2 * BATCH * IN_FLIGHT
 """Jobs that are not counted: the first batches are small, for the worker starts before all are there."""
-AT_ONCE: Final = 40
-"""Submits under way at once, while a backlog is made: fewer than the job store has connections."""
-PROVISIONAL: Final = {"model": "mobilenet_v2", "version": 1, "label": "Egyptian cat", "score": 0.412337}
 
 
 def on_null_models(session: Session) -> list[Row]:
@@ -51,6 +46,7 @@ def _measure(session: Session, kind: Kind, model: str, seconds: float, enough: i
         def work() -> float:
             service.empty()
             fill(service, session.small, backlog)
+            watch.forget_ends()
             return rate(list(_ends(watch, seconds, at_most=service.waiting())))
 
         runs = interleaved(session.effort.rounds, {"direct": call, "worker": work})
@@ -80,19 +76,3 @@ def rate(times: Sequence[float]) -> float:
     """Jobs a second. Ends come in bursts of a batch: it is counted from the end of one burst to the end of another."""
     counted = times[min(SETTLING, len(times) // 2) - 1 :]
     return (len(counted) - 1) / (counted[-1] - counted[0])
-
-
-def fill(service: Service, photograph: Photograph, count: int) -> None:
-    """Have `count` more jobs wait, by the job store's own API."""
-    image = photograph.jpeg.read_bytes()
-
-    async def submit(store: JobStore) -> None:
-        left = iter(range(count))
-
-        async def one_after_the_other() -> None:
-            for _ in left:
-                await store.submit(image, PROVISIONAL)
-
-        await asyncio.gather(*(one_after_the_other() for _ in range(AT_ONCE)))
-
-    service.with_store(submit)

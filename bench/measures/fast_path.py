@@ -4,12 +4,12 @@ import time
 from collections.abc import Sequence
 
 from bench.load import percentile
-from bench.measures.backlog import fill
-from bench.measures.stopwatch import Stopwatch, body_of, stopwatch
 from bench.row import Row, at_most
 from bench.service import Kind, NotAsExpected, Service
 from bench.session import Session
 from bench.spread import interleaved
+from bench.stopwatch import Stopwatch, body_of, stopwatch
+from bench.waiting_jobs import fill
 
 
 def on_real_models(session: Session) -> list[Row]:

@@ -4,12 +4,12 @@ from functools import partial
 
 from bench import generators
 from bench.load import percentile
-from bench.measures.stopwatch import Stopwatch, body_of, stopwatch
 from bench.photographs import Photograph
 from bench.row import Row, at_most
 from bench.service import Kind, Service
 from bench.session import Session
 from bench.spread import interleaved
+from bench.stopwatch import Stopwatch, body_of, stopwatch
 
 
 def on_null_models(session: Session) -> list[Row]:

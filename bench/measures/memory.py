@@ -11,20 +11,20 @@ CLIENTS: Final = 16
 LONGEST_S: Final = 5.0
 """Posts come faster than the worker works them off: it catches up after each of these."""
 MOST_ROUNDS: Final = 2
+LIMITS: Final = {"proxy": (at_most(110), at_most(2)), "worker": (None, None)}
+"""Of the weight and of its growth, in MB."""
 
 
 def on_null_models(session: Session) -> list[Row]:
     some, many = session.effort.requests
     weighed = [_weigh(session) for _ in range(min(MOST_ROUNDS, session.effort.rounds))]
     rows = []
-    for name, most, growth in (("proxy", 110.0, 2.0), ("worker", None, None)):
+    for name, (most, growth) in LIMITS.items():
         heavy = [after[name] for _, after in weighed]
         grown = [after[name] - before[name] for before, after in weighed]
         rows += [
-            Row.of(f"{name} memory after {many:,} requests", "MB", heavy, at_most(most) if most else None),
-            Row.of(
-                f"{name} memory, growth from {some:,} to {many:,}", "MB", grown, at_most(growth) if growth else None
-            ),
+            Row.of(f"{name} memory after {many:,} requests", "MB", heavy, most),
+            Row.of(f"{name} memory, growth from {some:,} to {many:,}", "MB", grown, growth),
         ]
     return rows
 

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bench import generators
 from bench.load import percentile
-from bench.measures.stopwatch import Stopwatch, Timed, body_of, stopwatch
 from bench.row import Row, at_most
 from bench.service import Kind, Service
 from bench.session import Session
 from bench.spread import interleaved
+from bench.stopwatch import Stopwatch, Timed, body_of, stopwatch
 
 
 def on_null_models(session: Session) -> list[Row]:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 from bench import generators
 from bench.load import Load, percentile
-from bench.measures.backlog import PROVISIONAL, fill
 from bench.row import Row, at_most
 from bench.service import Kind, Service
 from bench.session import Session
 from bench.spread import interleaved
+from bench.waiting_jobs import PROVISIONAL, fill
 from job_store import JobStore
 
 

@@ -61,6 +61,11 @@ class Stopwatch:
             pass
         return Timed(answered_ms, (time.perf_counter() - started) * 1000)
 
+    def forget_ends(self) -> None:
+        """Those that were announced and not asked for: they ended before now."""
+        while self._ends.get_message(timeout=0):
+            pass
+
     def next_end(self, within_s: float) -> str:
         """The id of the job that ended next. Raises `NotAsExpected` when none does."""
         message = self._ends.get_message(ignore_subscribe_messages=True, timeout=within_s)
