@@ -5,6 +5,7 @@ weights         which weights this machine has           (no TensorFlow)
 fingerprint     is the newest version still the right one (no TensorFlow)
 network         the network, with weights in it
 fusing          batch normalisation folded into convolutions
+precision       bfloat16, for who asks for it
 serving_graph   encoded images in, scores out
 saved_model     the graph without variables, as a file
 openvino_ir     the same network for the engine without TensorFlow

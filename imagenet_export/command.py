@@ -9,13 +9,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from imagenet_export import weights
 from imagenet_export.architecture import Architecture
 from imagenet_export.errors import DependencyMissing, ExportError
 from imagenet_export.fingerprint import up_to_date
 from imagenet_export.publishing import ModelFolder, Version
+from imagenet_export.record import Precision
 
 if TYPE_CHECKING:
     from imagenet_export.progress import Progress
@@ -53,6 +54,7 @@ def _newest_if_up_to_date(architecture: Architecture, options: argparse.Namespac
         weights.find(architecture),
         allow_untrained=options.allow_untrained,
         retry_download=options.retry_download,
+        precision=options.precision,
     )
     return newest if fresh else None
 
@@ -82,7 +84,7 @@ def _export_with_tensorflow(
             from imagenet_export.export import Wishes, export
     except ModuleNotFoundError as error:
         raise DependencyMissing(error.name) from error
-    wishes = Wishes(allow_untrained=options.allow_untrained, force=options.force)
+    wishes = Wishes(allow_untrained=options.allow_untrained, force=options.force, precision=options.precision)
     return export(architecture, folder, weights.find(architecture), wishes, progress)
 
 
@@ -110,6 +112,8 @@ def _parser(architecture: Architecture) -> argparse.ArgumentParser:
     add("--models-dir", type=Path, required=True, metavar="DIR", help="where TensorFlow Serving looks for models")
     add("--allow-untrained", action="store_true", help="without ImageNet weights, export weights that mean nothing")
     add("--retry-download", action="store_true", help="try again to replace untrained weights")
+    precision_help = "what TensorFlow computes in; bfloat16 is faster where the processor has it, and less exact"
+    add("--precision", choices=get_args(Precision), default="float32", help=precision_help)
     add("--force", action="store_true", help="export even if nothing changed")
     keep_help = f"keep the N newest versions, whoever made them (default: the {_KEPT} newest made by this exporter)"
     add("--keep", type=_at_least_two, metavar="N", help=keep_help)

@@ -11,9 +11,10 @@ from imagenet_export import network, openvino_ir, saved_model, serving_graph, si
 from imagenet_export.architecture import Architecture
 from imagenet_export.fingerprint import fingerprint, tensorflow_version
 from imagenet_export.fusing import fuse
+from imagenet_export.precision import in_bfloat16
 from imagenet_export.progress import Progress
 from imagenet_export.publishing import ModelFolder, Version
-from imagenet_export.record import ExportRecord
+from imagenet_export.record import ExportRecord, Precision
 from imagenet_export.weights import LocalWeights, Origin
 
 
@@ -21,6 +22,7 @@ from imagenet_export.weights import LocalWeights, Origin
 class Wishes:
     allow_untrained: bool = False
     force: bool = False
+    precision: Precision = "float32"
 
 
 def export(
@@ -37,26 +39,27 @@ def export(
         return newest
     with progress.step("folding batch normalisation into the convolutions"):
         fused = fuse(unfused)
-    model = _servable(architecture, fused, origin, progress)
+    computed = in_bfloat16(fused) if wishes.precision == "bfloat16" else fused
+    model = _servable(architecture, computed, origin, progress)
 
     def write(version: Path) -> None:
         with progress.step("writing and checking the version"):
             saved_model.write(model, version)
             openvino_ir.write(architecture, fused, model, version)
-            _record(architecture, origin).write(version)
+            _record(architecture, origin, wishes.precision).write(version)
             warmup.write(architecture, version)
-            soundness.check(architecture, version, unfused)
+            soundness.check(architecture, version, unfused, wishes.precision)
 
     return folder.publish(write)
 
 
-def _servable(architecture: Architecture, fused: keras.Model, origin: Origin, progress: Progress) -> SavedModel:
+def _servable(architecture: Architecture, computed: keras.Model, origin: Origin, progress: Progress) -> SavedModel:
     with progress.step("freezing variables into constants"):
-        serve = serving_graph.serving_function(architecture, fused)
+        serve = serving_graph.serving_function(architecture, computed)
         return saved_model.freeze(serve, signature.scores_node(trained=origin.trained))
 
 
-def _record(architecture: Architecture, origin: Origin) -> ExportRecord:
+def _record(architecture: Architecture, origin: Origin, precision: Precision) -> ExportRecord:
     return ExportRecord(
         model=architecture.name,
         architecture=architecture.constructor,
@@ -64,7 +67,8 @@ def _record(architecture: Architecture, origin: Origin) -> ExportRecord:
         weights=origin.weights,
         weights_source=origin.source,
         weights_identity=origin.identity,
-        fingerprint=fingerprint(architecture, origin.identity),
+        fingerprint=fingerprint(architecture, origin.identity, precision),
         tensorflow=tensorflow_version(),
         created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        precision=precision,
     )

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from imagenet_export.architecture import Architecture
 from imagenet_export.errors import DependencyMissing
-from imagenet_export.record import ExportRecord
+from imagenet_export.record import ExportRecord, Precision
 from imagenet_export.weights import LocalWeights, origin_of_file
 
 
-def fingerprint(architecture: Architecture, weights_identity: str) -> str:
-    """SHA-256 over the exporter's sources, the versions of what it runs, the architecture and the weights."""
+def fingerprint(architecture: Architecture, weights_identity: str, precision: Precision = "float32") -> str:
+    """SHA-256 over the exporter's sources, the versions of what it runs, and all that may differ."""
     ingredients = {
         "sources": _sources(),
         "tensorflow": tensorflow_version(),
@@ -24,6 +24,7 @@ def fingerprint(architecture: Architecture, weights_identity: str) -> str:
         "openvino": _installed("openvino"),
         "architecture": asdict(architecture),
         "weights": weights_identity,
+        "precision": precision,
     }
     return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
 
@@ -49,6 +50,7 @@ def up_to_date(
     *,
     allow_untrained: bool,
     retry_download: bool,
+    precision: Precision = "float32",
 ) -> bool:
     """Whether an export would give `newest` again, or nothing better.
 
@@ -56,7 +58,7 @@ def up_to_date(
     they came from: what could follow is the same or untrained. Untrained ones stay while they are allowed and there is
     nothing to replace them; a download that failed is not tried at every start, only on request.
     """
-    if newest.fingerprint != fingerprint(architecture, newest.weights_identity):
+    if newest.fingerprint != fingerprint(architecture, newest.weights_identity, precision):
         return False
     if local.file is not None:
         return newest.weights_identity == origin_of_file(local.file).identity

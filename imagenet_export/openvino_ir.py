@@ -10,6 +10,8 @@ Weights are the same float32 numbers as in the SavedModel: as float16 they would
 but move MobileNetV2's scores by up to 0.007, most of what two engines may differ by.
 """
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,10 @@ def write(architecture: Architecture, fused: keras.Model, model: SavedModel, ver
     """Add the three files to `version`; `fused` is the float32 network, `model` what is served from it."""
     folder = version / FOLDER
     folder.mkdir(parents=True)
-    openvino.save_model(_converted(architecture, fused), folder / "model.xml", compress_to_fp16=False)
+    try:
+        openvino.save_model(_converted(architecture, fused), folder / "model.xml", compress_to_fp16=False)
+    except RuntimeError as error:  # OpenVINO's word for all that can't be written: a new folder's disk is full
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
     signatures = MetaGraphDef()
     for name, definition in model.meta_graphs[0].signature_def.items():
         signatures.signature_def[name].CopyFrom(definition)

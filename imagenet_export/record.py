@@ -3,9 +3,11 @@
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from imagenet_export.weights import Source, Weights
+
+Precision = Literal["float32", "bfloat16"]
 
 # TensorFlow Serving ignores files it does not know in assets.extra.
 _FILE = Path("assets.extra") / "export.json"
@@ -23,6 +25,8 @@ class ExportRecord:
     tensorflow: str
     created_at: str
     """RFC 3339, UTC."""
+    precision: Precision = "float32"
+    """What the SavedModel computes in."""
 
     @property
     def trained(self) -> bool:
@@ -46,6 +50,7 @@ def read(version: Path) -> ExportRecord | None:
     """The record of a version, or None where this exporter did not write one."""
     try:
         values: dict[str, Any] = json.loads((version / _FILE).read_text(encoding="utf-8"))
-        return ExportRecord(**{field.name: values[field.name] for field in fields(ExportRecord)})
-    except (OSError, ValueError, KeyError, TypeError):
+        known = {field.name: values[field.name] for field in fields(ExportRecord) if field.name in values}
+        return ExportRecord(**known)
+    except (OSError, ValueError, TypeError):
         return None
