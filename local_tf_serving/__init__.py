@@ -9,7 +9,9 @@ the other with no change in a client. One request passes these files, in this or
     data_plane             what a request means: which version, which signature, which tensors
     servables              who may use which version now
     predictor              one loaded version: checks the request against a signature and runs it
-    engine                 the seam to what computes; tensorflow_engine is the one there is
+    engine                 the seam to what computes
+    openvino_engine        computes the IR that the export writes beside a SavedModel; images are Pillow's. The default
+    tensorflow_engine      the reference, and for any other SavedModel; automatic_engine takes the one that fits
 
 `manager` works beside them, in a thread of its own: it watches the base path, loads, warms up, swaps and unloads.
 """

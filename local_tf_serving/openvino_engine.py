@@ -31,7 +31,19 @@ _PRECISIONS = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16}
 
 
 class OpenVINOEngine:
-    """A stream for each processor, of one thread, and one image at a time in each: a batch is spread over them."""
+    """A stream for each processor, of one thread, and one image at a time in each: a batch is spread over them.
+
+    Images a second on 2 cores, inference alone, four asked for at once; the last column is one request of eight:
+
+                               2 streams of 1 thread    1 stream of 2 threads    8 images in one inference
+        MobileNetV2, float32            467                      210                      200
+        MobileNetV2, bfloat16           575                      514                      355
+        InceptionV3, float32             32                       30                       29
+        InceptionV3, bfloat16            68                       56                       41
+
+    What it costs: an image that is alone takes 5.4 ms instead of 3.5, and through InceptionV3 54 instead of 29 (in
+    float32; in bfloat16 2.6 instead of 2.2, and 27 instead of 16).
+    """
 
     def __init__(self, options: Options) -> None:
         memory.keep()

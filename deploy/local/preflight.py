@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
-VENV_BYTES = 2_500_000_000
-"""Measured: the virtual environment of `make test` takes 1.8 GB, TensorFlow most of it; pip unpacks beside it."""
+VENV_BYTES = 2_800_000_000
+"""Measured: the virtual environment of `make test` takes 2.1 GB, TensorFlow most of it; pip unpacks beside it."""
 
 
 def fail(why: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from local_tf_serving.engine import ENGINES, Options, Servable
 
@@ -28,7 +29,9 @@ class Model:
 
 @contextmanager
 def loaded(version: Path, engine: str, precision: str = "float32") -> Iterator[Model]:
-    servable = ENGINES[engine](Options(inference_precision=precision)).load(version)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # set here, it is not left behind for the servers that tests start
+        servable = ENGINES[engine](Options(inference_precision=precision)).load(version)
     yield Model(servable)
     servable.close()
 
