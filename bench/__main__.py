@@ -90,7 +90,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
-        console.print(f"bench: load comes from {generators.check()}")
+        console.print(f"bench: load comes from {generators.ready()}")
         settings = LocalSettings.from_environment("make bench")
         export_models(settings)
         report = measure(QUICK if told.quick else FULL, settings.models_dir, told.only or [*MEASURES], console)

@@ -1,5 +1,6 @@
 """What drives the service and the models: wrk over HTTP, a Python client over gRPC. Each is a process of its own."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,13 +22,23 @@ class NoGenerator(Exception):
     pass
 
 
-def check() -> str:
-    """Return which wrk there is. Raises `NoGenerator` with what to do."""
+def ready() -> str:
+    """Return which wrk there is, installing it where that can be done. Raises `NoGenerator` with what to do."""
+    if not shutil.which("wrk"):
+        _install()
     wrk = shutil.which("wrk")
     if not wrk:
-        raise NoGenerator("there is no wrk on this machine: apt-get install wrk")
+        raise NoGenerator("there is no wrk on this machine, which makes the load: sudo apt-get install wrk")
     said = subprocess.run([wrk, "-v"], capture_output=True, text=True, check=False).stdout
     return said.split("\n", 1)[0].partition(" [")[0]
+
+
+def _install() -> None:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    print("make bench: installing wrk", flush=True)
+    for words in (["update", "-qq"], ["install", "-y", "-qq", "wrk"]):
+        subprocess.run(["apt-get", *words], check=False, capture_output=True)  # noqa: S607 (whichever the machine has)
 
 
 def post(url: str, body: Path, content_type: str, *, clients: int, seconds: float) -> Load:
