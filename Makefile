@@ -64,7 +64,7 @@ chaos: $(VENV)/.dev ## Break everything, again and again, and count what was los
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure everything side by side: the table of bench/README.md. BENCH_ARGS="--quick" for two minutes
+bench: $(VENV)/.dev ## Measure everything side by side: the table of bench/README.md. BENCH_ARGS="--quick" for a short form
 	@exec $(BIN)/python -m bench $(BENCH_ARGS)
 
 .PHONY: lint

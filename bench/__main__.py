@@ -17,7 +17,7 @@ from rich.console import Console
 from bench import generators, photographs, plots
 from bench.effort import FULL, QUICK, Effort
 from bench.load import LoadFailed
-from bench.machine import describe, load_average
+from bench.machine import code, describe, load_average
 from bench.measures import (
     backlog,
     engines,
@@ -61,7 +61,7 @@ WRITTEN: Final = ROOT / "var" / "bench"
 
 def measure(effort: Effort, models: Path | None, names: Sequence[str], console: Console) -> Report:
     """Take the named measures, one after the other. One that can't be taken is a row that says why."""
-    started, load_before = time.monotonic(), load_average()
+    started, load_before, code_before = time.monotonic(), load_average(), code()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         small, large, tiny = (make(directory) for make in (photographs.small, photographs.large, photographs.tiny))
@@ -69,7 +69,10 @@ def measure(effort: Effort, models: Path | None, names: Sequence[str], console: 
         with closing(session):
             rows = [row for name in names for row in take(name, session)]
     minutes = (time.monotonic() - started) / 60
-    return Report(rows, describe(), effort.name, minutes, (load_before, load_average()), session.series)
+    measured = code_before if code() == code_before else f"from {code_before} to {code()}, while it was measured"
+    return Report(
+        rows, {**describe(), "code": measured}, effort.name, minutes, (load_before, load_average()), session.series
+    )
 
 
 def take(name: str, session: Session) -> list[Row]:
@@ -83,7 +86,7 @@ def take(name: str, session: Session) -> list[Row]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench BENCH_ARGS=…")
-    parser.add_argument("--quick", action="store_true", help="two minutes, and bench/README.md stays as it is")
+    parser.add_argument("--quick", action="store_true", help="a few minutes, and bench/README.md stays as it is")
     parser.add_argument("--only", action="append", choices=MEASURES, help="this measure and no other; can be repeated")
     told = parser.parse_args()
     console = Console(highlight=False)

@@ -2,11 +2,13 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 from deploy.local import redis_server
+from service_settings import ROOT
 
 
 def describe() -> dict[str, str]:
@@ -19,6 +21,17 @@ def describe() -> dict[str, str]:
         "redis": _redis(),
         "grpcio": version("grpcio"),
     }
+
+
+def code() -> str:
+    """Which commit is measured, and whether files that it knows have been changed since."""
+    git = shutil.which("git")
+    if not git or not (ROOT / ".git").exists():
+        return "unknown"
+    said = subprocess.run(
+        [git, "describe", "--always", "--dirty=, changed"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return said.stdout.strip() or "unknown"
 
 
 def load_average() -> float:

@@ -45,6 +45,6 @@ def test_the_table_has_a_row_for_each_figure_that_is_asked_for(report: Report) -
 def test_a_run_is_written_as_json_as_a_table_and_as_plots(report: Report, tmp_path: Path) -> None:
     written = json.loads(report.as_json())
     assert [row["name"] for row in written["rows"]] == [row.name for row in report.rows]
-    assert written["machine"].keys() == {"processor", "cores", "memory", "system", "python", "redis", "grpcio"}
+    assert written["machine"].keys() == {"processor", "cores", "memory", "system", "python", "redis", "grpcio", "code"}
     assert len(markdown(asked(report.rows)).splitlines()) == terminal(asked(report.rows), "").row_count + 2
     assert [path.suffix for path in draw(report.series, tmp_path)] == [".svg"]

@@ -53,7 +53,7 @@ def test_a_run_takes_its_place_in_the_readme_and_leaves_the_rest(
     readme = tmp_path / "README.md"
     readme.write_text(f"# Results\n\n{BEGIN}\nold\n{END}\n\nHow to read it.\n", "utf-8")
     monkeypatch.setattr(reports, "README", readme)
-    machine = dict.fromkeys(("processor", "cores", "memory", "system", "python", "redis", "grpcio"), "some")
+    machine = dict.fromkeys(("processor", "cores", "memory", "system", "python", "redis", "grpcio", "code"), "some")
     report = Report([Row.of("latency", "ms", [1.0], at_most(1.2))], machine, "full", 15.0, (0.5, 2.0), {})
     report.write_readme()
     report.write_readme()
