@@ -48,7 +48,7 @@ class Report:
             f"{datetime.now(UTC):%Y-%m-%d}, one {self.effort} run of {self.minutes:.0f} minutes,\n"
             f"{of['cores']} cores ({of['processor']}), {of['memory']}, {of['system']}, Python {of['python']}, "
             f"Redis {of['redis']}, grpcio {of['grpcio']}.\n"
-            f"The code is commit {of['code']}. The load average before the run was {self.load[0]:.1f}: what others took.",
+            f"The code is commit {of['code']}. The load average before it was {self.load[0]:.1f}: what others took.",
             markdown(measured),
             notes,
             plots,
