@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -96,12 +97,18 @@ async def answer_now(opened: State, image: bytes) -> Response:
     else:
         job_id = None
         headers["Refinement"] = f"shed; reason={refinement.reason}"
-    timing = {"predict_ms": round(predict_ms, 1), "queue_ms": round(queue_ms, 1)}
+    done = {
+        "model": model,
+        "label": provisional.label,
+        "predict_ms": round(predict_ms, 1),
+        "queue_ms": round(queue_ms, 1),
+    }
     log = hop_log.get()
     if job_id is not None:
-        log.info("→ job", job=job_id, model=model, label=provisional.label, **timing)
+        line = partial(log.info, "→ job", job=job_id, **done)
     else:
-        log.warning("× job", reason=headers["Refinement"], model=model, label=provisional.label, **timing)
+        line = partial(log.warning, "× job", reason=headers["Refinement"], **done)
+    asyncio.get_running_loop().call_soon(line)  # when the answer is on its way: nobody waits for a log
     return _json({"job_id": job_id, model: provisional.label}, headers)
 
 
