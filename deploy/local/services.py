@@ -101,6 +101,7 @@ def _model_server(settings: LocalSettings, name: str, port: int) -> list[str]:
         f"--rest_api_port={port + 1}",
         f"--model_name={name}",
         f"--model_base_path={settings.models_dir / name}",
+        *settings.model_server_flags.split(),
     ]
 
 

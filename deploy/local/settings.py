@@ -24,6 +24,8 @@ class LocalSettings(ServiceSettings):
     """What Redis may hold. Beyond it, it refuses jobs, and the fast answers go out without one."""
     allow_untrained: bool = True
     """Go on with untrained weights where no trained ones can be had, and say so where nobody can miss it."""
+    model_server_flags: str = ""
+    """More flags for both model servers, such as `--engine=tensorflow` or `--inference_precision=float32`."""
     fast_model: Exported = "mobilenet_v2"
     accurate_model: Exported = "inception_v3"
     fast_model_port: int = Field(8500, ge=1, le=65534)
