@@ -1,6 +1,7 @@
 """`python -m proxy`: serve HTTP until SIGTERM."""
 
 import sys
+import warnings
 
 import uvicorn
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from tf_serving_client import BadLabels, read_labels
 
 
 def settings_of_this_process() -> Settings:
+    warnings.filterwarnings("ignore", module="PIL")  # of each oddity in a client's image
     settings = Settings.from_environment("proxy")
     hop_log.configure("proxy", level=settings.log_level, fmt=settings.log_format)
     return settings

@@ -24,8 +24,8 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
     )
-    # Each image goes this way, and a Starlette route costs half of what one of FastAPI's does. That one is in the
-    # document, and answers other methods.
+    # Each image goes this way, and a Starlette route costs half of what one of FastAPI's does. That one is only in
+    # the document.
     app.router.routes.insert(0, Route("/predict", endpoints.predict, methods=["POST"], include_in_schema=False))
     app.include_router(endpoints.router)
     problems.register(app)

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from proxy.errors import Overloaded
+
+ALWAYS_TAKEN: Final = 256 * 1024
+"""So that a few that send large bodies slowly don't shut everybody out."""
 
 
 class ByteBudget:
@@ -31,10 +35,16 @@ class Upload:
         self.size = 0
 
     def take(self, count: int) -> None:
-        """Raises `Overloaded`. One that is alone is never refused: the limit of a single upload holds."""
+        """Raises `Overloaded`. One that is small or alone is never refused: other limits hold for those."""
         budget = self._budget
         is_alone = budget.held == self.size
-        if not is_alone and budget.held + count > budget.most:
+        is_small = self.size + count <= ALWAYS_TAKEN
+        if not (is_alone or is_small) and budget.held + count > budget.most:
             raise Overloaded(f"uploads of {budget.most} bytes are at work already: try again in a moment")
         budget.held += count
         self.size += count
+
+    def give_back(self) -> None:
+        """What was taken was thrown away."""
+        self._budget.held -= self.size
+        self.size = 0

@@ -6,7 +6,7 @@ BadRequest
 ├── FieldMissing        there is no `image_data` (JSON) or `image` (form), or it is of another type, or empty
 ├── TooSlow             the body did not come in time
 ├── TooLarge            more bytes, or more pixels, than this service takes
-├── UnsupportedImage    no JPEG, PNG, WebP or AVIF
+├── UnsupportedImage    no JPEG, PNG or WebP
 └── Undecodable         one of them that is broken
 """
 

@@ -2,17 +2,18 @@
 Nothing is decoded.
 
 A PNG of 100 KB can hold a billion pixels, so the size is read before anyone decodes, and it is read in bounded time:
-one fixed place in a PNG or WebP, a bounded walk over the segments of a JPEG, a search in the beginning of an AVIF.
+one fixed place in a PNG or WebP, a bounded walk over the segments of a JPEG. An AVIF is not read: its decoder believes
+the frame inside, of whatever size that is, and not what the file says of it.
 """
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from PIL import ExifTags, Image
-
 from proxy.errors import Undecodable, UnsupportedImage
+from proxy.exif import UPRIGHT, orientation
 
 PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 """PNG (RFC 2083), section 3.1. IHDR must be the first chunk: length, name, then width and height, big-endian."""
@@ -26,11 +27,10 @@ FILL: Final = re.compile(rb"\xff+")
 """Any number of 0xFF may come before a marker's code (T.81, B.1.1.2)."""
 EXIF: Final = (0xE1, b"Exif\0\0")
 """Marker and first bytes of the segment that has the orientation (CIPA DC-008, 4.7.2)."""
-UPRIGHT: Final = 1
-"""Of the EXIF orientations 1 to 8 (CIPA DC-008, 4.6.4), the one in which the first row is on top."""
-SPATIAL_EXTENTS: Final = re.compile(rb"ispe\0\0\0\0(.{8})", re.DOTALL)
-"""ISO/IEC 23008-12, 6.5.3: width and height of one item. A grid of tiles has one for a tile and one for the whole."""
-AVIF_HEADER: Final = 64 * 1024
+MOST_EXIF: Final = 4
+"""Segments of it. A camera writes one; what decodes the image reads all of them."""
+ANIMATED: Final = 0x02
+"""A WebP's flag (RFC 9649, 2.7)."""
 MOST_SEGMENTS: Final = 1_000
 """Cameras write a few dozen before the frame; a large embedded profile or preview, some hundreds."""
 
@@ -40,26 +40,32 @@ class ImageHeader:
     media_type: str
     width: int
     height: int
-    is_plain: bool
-    """A JPEG or PNG of 8 bits, upright, grey or in colours on a screen: the models see in it what a person sees."""
+    orientation: int = UPRIGHT
+    """EXIF's, 1 to 8."""
+    has_screen_colours: bool = True
+    """Grey or RGB, of 8 bits at most."""
 
     @property
     def pixels(self) -> int:
         return self.width * self.height
 
+    @property
+    def is_plain(self) -> bool:
+        """The models read it, and see in it what a person sees."""
+        is_read = self.media_type in ("image/jpeg", "image/png")
+        return is_read and self.has_screen_colours and self.orientation == UPRIGHT
+
 
 def read_header(image: bytes) -> ImageHeader:
-    """Raises `UnsupportedImage` for what is none of the four types, `Undecodable` for one that has no size."""
+    """Raises `UnsupportedImage` for what is none of the three types, `Undecodable` for one that has no size."""
     if image.startswith(PNG_SIGNATURE):
         header = _png(image)
     elif image.startswith(JPEG_SIGNATURE):
         header = _jpeg(image)
     elif image[:4] == b"RIFF" and image[8:12] == b"WEBP":
         header = _webp(image)
-    elif image[4:8] == b"ftyp" and image[8:12] in (b"avif", b"avis", b"mif1"):
-        header = _avif(image)
     else:
-        raise UnsupportedImage("the image is no JPEG, PNG, WebP or AVIF: convert it to one of them")
+        raise UnsupportedImage("the image is no JPEG, PNG or WebP: convert it to one of them")
     if not header.pixels:
         raise Undecodable(f"the {header.media_type} has no pixels: {header.width}x{header.height}")
     return header
@@ -69,13 +75,19 @@ def _png(image: bytes) -> ImageHeader:
     if len(image) < 26 or image[12:16] != b"IHDR":
         raise Undecodable("the PNG is broken: it does not begin with its header")
     width, height, depth = struct.unpack_from(">IIB", image, 16)
-    return ImageHeader("image/png", width, height, is_plain=depth <= 8)
+    held = UPRIGHT
+    for name, at, length in _chunks(image, 8, ">I4s", trailer=4):
+        if name == b"eXIf":  # before the pixels, or it is not looked for
+            held = orientation(image[at : at + length])
+        if name in (b"eXIf", b"IDAT"):
+            break
+    return ImageHeader("image/png", width, height, held, has_screen_colours=depth <= 8)
 
 
 def _jpeg(image: bytes) -> ImageHeader:
     """Whatever a decoder would pass over, garbage or an unknown marker, is refused: what it passes over may differ from
     what is passed over here, and then the size it decodes is not the size that was read."""
-    at, orientation = 2, UPRIGHT
+    at, held, exif = 2, UPRIGHT, 0
     for _ in range(MOST_SEGMENTS):
         fill = FILL.match(image, at)
         if not fill or fill.end() + 9 > len(image):
@@ -84,24 +96,16 @@ def _jpeg(image: bytes) -> ImageHeader:
         marker, length = struct.unpack_from(">BH", image, at)
         if marker in START_OF_FRAME:
             depth, height, width, bands = struct.unpack_from(">BHHB", image, at + 3)
-            is_plain = orientation == UPRIGHT and depth == 8 and bands in (1, 3)
-            return ImageHeader("image/jpeg", width, height, is_plain)
+            return ImageHeader("image/jpeg", width, height, held, has_screen_colours=depth == 8 and bands in (1, 3))
         if marker not in SEGMENTS or length < 2:
             break
         if (marker, image[at + 3 : at + 9]) == EXIF:
-            orientation = _orientation(image[at + 3 : at + 1 + length])
+            held = held if exif else orientation(image[at + 9 : at + 1 + length])
+            exif += 1
+            if exif > MOST_EXIF:
+                raise Undecodable(f"the JPEG has more than {MOST_EXIF} segments of EXIF: save it anew")
         at += 1 + length
     raise Undecodable("the JPEG is broken: its size is not where a JPEG has it; save it anew")
-
-
-def _orientation(segment: bytes) -> int:
-    exif = Image.Exif()
-    try:
-        exif.load(segment)
-        found = exif.get(ExifTags.Base.Orientation, UPRIGHT)
-    except Exception:
-        return UPRIGHT
-    return found if isinstance(found, int) and 1 <= found <= 8 else UPRIGHT
 
 
 def _webp(image: bytes) -> ImageHeader:
@@ -109,8 +113,15 @@ def _webp(image: bytes) -> ImageHeader:
     kind = image[12:16]
     if len(image) < 30:
         raise Undecodable("the WebP is broken: it ends within its header")
+    held = UPRIGHT
     if kind == b"VP8X":
+        if image[20] & ANIMATED:
+            raise Undecodable("the WebP is animated: send one picture")
         width, height = (1 + int.from_bytes(image[at : at + 3], "little") for at in (24, 27))
+        for name, at, length in _chunks(image, 12, "<4sI", trailer=0):
+            if name == b"EXIF":
+                held = orientation(image[at : at + length].removeprefix(b"Exif\0\0"))
+                break
     elif kind == b"VP8L":
         bits = int.from_bytes(image[21:25], "little")
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
@@ -118,12 +129,16 @@ def _webp(image: bytes) -> ImageHeader:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", image, 26))
     else:
         raise Undecodable("the WebP is broken: it does not begin with a picture")
-    return ImageHeader("image/webp", width, height, is_plain=False)
+    return ImageHeader("image/webp", width, height, held)
 
 
-def _avif(image: bytes) -> ImageHeader:
-    found = [struct.unpack(">II", size) for size in SPATIAL_EXTENTS.findall(image, 0, AVIF_HEADER)]
-    if not found:
-        raise Undecodable("the AVIF is broken: its size is not where an AVIF has it; save it anew")
-    width, height = max(found, key=lambda size: size[0] * size[1])
-    return ImageHeader("image/avif", width, height, is_plain=False)
+def _chunks(image: bytes, at: int, head: str, trailer: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, place and length of the data of each chunk of a PNG or WebP, as far as is sensible."""
+    for _ in range(MOST_SEGMENTS):
+        if at + 8 > len(image):
+            return
+        one, other = struct.unpack_from(head, image, at)
+        name, length = (one, other) if isinstance(one, bytes) else (other, one)
+        yield name, at + 8, length
+        at += 8 + length + trailer
+        at += at % 2 if head.startswith("<") else 0  # RIFF pads to an even length

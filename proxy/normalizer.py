@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -10,18 +9,34 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from proxy.admission import Admission
-from proxy.errors import Undecodable
+from proxy.errors import Overloaded, TooLarge, Undecodable
 from proxy.image_header import ImageHeader
 
-FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/avif": "AVIF"}
+FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 """A media type's name in Pillow. Nothing but that decoder is let near the bytes."""
 QUALITY: Final = 95
 """The highest that Pillow's documentation advises. With colours at full resolution: nobody looks at the file."""
 WORTH_IT: Final = 2
 """A JPEG decodes much faster at half its size: libjpeg scales by 1/2, 1/4 and 1/8, and by nothing between."""
+AT_ONCE: Final = 2
+"""Images that one process decodes. A PNG of `MAX_IMAGE_PIXELS` takes 7 bytes a pixel meanwhile: 350 MB."""
+MOST_WEBP_PIXELS: Final = 16_000_000
+"""libwebp holds several canvases. Measured: 795 MB for 50 megapixels, so that these take what such a PNG takes."""
+LONGEST_SIDE: Final = 65_500
+"""What libjpeg encodes (JPEG_MAX_DIMENSION)."""
+TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings an image of each EXIF orientation upright (CIPA DC-008, 4.6.4). Pillow turns counterclockwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +45,7 @@ class Normalizer:
     299 pixels a side, whatever the aspect ratio.
 
     So what is much larger than that, and what the models would not see as a person does (turned by its EXIF
-    orientation, CMYK, 16 bits, WebP, AVIF), becomes a small upright RGB JPEG. A plain JPEG or PNG passes as it is, and
+    orientation, CMYK, 16 bits, WebP), becomes a small upright RGB JPEG. A plain JPEG or PNG passes as it is, and
     is not decoded.
     """
 
@@ -42,52 +57,59 @@ class Normalizer:
     @classmethod
     @asynccontextmanager
     async def opened(cls, side: int, waiting: int, patience: timedelta) -> AsyncIterator[Self]:
-        """With a thread for each processor: Pillow lets go of the interpreter while it decodes, resizes and encodes."""
-        at_once = os.cpu_count() or 1
-        with ThreadPoolExecutor(at_once, thread_name_prefix="normalizer") as threads:
-            yield cls(side, Admission(at_once, waiting, patience), threads)
+        """Its threads run beside the event loop: Pillow lets go of the interpreter while it decodes and encodes."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="normalizer") as threads:
+            yield cls(side, Admission(AT_ONCE, waiting, patience), threads)
 
     def needs(self, header: ImageHeader) -> bool:
         too_large = self.side and min(header.width, header.height) >= WORTH_IT * self.side
         return not header.is_plain or bool(too_large)
 
     async def normalized(self, image: bytes, header: ImageHeader) -> bytes:
-        """The image itself if it is plain and small, else a JPEG. Raises `Undecodable` and `Overloaded`."""
+        """The image itself if it is plain and small, else a JPEG. Raises `TooLarge`, `Undecodable` and `Overloaded`."""
         if not self.needs(header):
             return image
+        if header.media_type == "image/webp" and header.pixels > MOST_WEBP_PIXELS:
+            raise TooLarge(f"the WebP has {header.pixels} pixels; at most {MOST_WEBP_PIXELS} are taken: scale it down")
         async with self.admission:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self.threads, normalize, image, header, self.side)
 
 
 def normalize(image: bytes, header: ImageHeader, side: int) -> bytes:
-    """An upright RGB JPEG of the image, `side` pixels on its shorter side if it has more. Raises `Undecodable`."""
+    """An upright RGB JPEG of the image, `side` pixels on its shorter side if it has more.
+
+    Raises `Undecodable`; `TooLarge` for one that no JPEG could hold; `Overloaded` when there is no memory for it.
+    """
+    scale = min(1.0, side / min(header.width, header.height)) if side else 1.0
+    size = max(1, round(header.width * scale)), max(1, round(header.height * scale))
+    if max(size) > LONGEST_SIDE:
+        raise TooLarge(f"the image is {max(size)} pixels long; at most {LONGEST_SIDE} are taken: cut it")
     try:
         with Image.open(io.BytesIO(image), formats=[FORMATS[header.media_type]]) as opened:
-            if opened.width * opened.height > header.pixels:
-                raise Undecodable(f"the {header.media_type} is larger than its header says")
-            small = upright(opened, side)
-            out = io.BytesIO()
-            small.save(out, "JPEG", quality=QUALITY, subsampling=0)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+            if opened.size != (header.width, header.height):
+                raise Undecodable(f"the {header.media_type} is not of the size that its header says")
+            small = upright(opened, size, header.orientation)
+        out = io.BytesIO()
+        small.save(out, "JPEG", quality=QUALITY, subsampling=0)
+    except Undecodable:
+        raise
+    except MemoryError as error:
+        raise Overloaded("there is no memory for the image just now: try again in a moment") from error
+    except Exception as error:  # Pillow raises whatever the damage leads it to
         raise Undecodable(f"the {header.media_type} is broken or cut off ({error}): send a whole one") from error
     return out.getvalue()
 
 
-def upright(image: Image.Image, side: int) -> Image.Image:
-    scale = min(1.0, side / min(image.size)) if side else 1.0
-    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+def upright(image: Image.Image, size: tuple[int, int], orientation: int) -> Image.Image:
     image.draft(None, size)  # of a JPEG, the smallest size that is not below this one
     small = rgb(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    try:
-        return ImageOps.exif_transpose(small)
-    except Exception:
-        return small
+    small.info.clear()  # or its comment would be written
+    return small.transpose(TURNS[orientation]) if orientation in TURNS else small
 
 
 def rgb(image: Image.Image) -> Image.Image:
     """As the models' own decoding has it: alpha is dropped, and of 16 bits the upper 8 count."""
     if image.mode.startswith("I;16"):
-        image = image.point(lambda value: value * (1 / 256) + 0)
-        return image.convert("L").convert("RGB")
+        return image.point(lambda value: value * (1 / 256) + 0).convert("L").convert("RGB")
     return image.convert("RGB")

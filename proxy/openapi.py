@@ -24,7 +24,7 @@ IMAGE_BODY: Final[dict[str, Any]] = {
                         "image_data": {
                             "type": "string",
                             "minLength": 1,
-                            "description": "A JPEG or PNG in base64; white space and a `data:` prefix are allowed.",
+                            "description": "A JPEG, PNG or WebP in base64, with or without white space.",
                         }
                     },
                 }

@@ -50,7 +50,7 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
 }
 
 DETAILS: Final[dict[type[Exception], str]] = {
-    ImageRejected: "the model can't decode the image: it is broken or cut off; send a whole JPEG or PNG",
+    ImageRejected: "the model can't decode the image: it is broken or cut off; send a whole one",
     StoreUnavailable: "the job store did not answer; ask again for the job, it is not lost",
 }
 """Said instead of the error's own text where that is written for the log and not for a client."""

@@ -65,7 +65,7 @@ async def read_image(request: Request, limits: Limits, upload: Upload) -> Upload
     else:
         image = _from_json(body)
     if not image:
-        raise FieldMissing("the image is empty: send the bytes of a JPEG or PNG")
+        raise FieldMissing("the image is empty: send the bytes of a JPEG, PNG or WebP")
     if len(image) > limits.max_bytes:
         raise TooLarge(f"the image has {len(image)} bytes; at most {limits.max_bytes} are taken")
     header = read_header(image)
@@ -88,6 +88,7 @@ async def _read_body(request: Request, max_bytes: int, upload: Upload) -> bytes:
             break
         else:
             chunks.clear()
+            upload.give_back()
     if received > max_bytes:
         raise TooLarge(f"the body has more than {max_bytes} bytes: send a smaller image")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -135,7 +136,7 @@ def _parse_json(body: bytes) -> object:
         except (ValueError, RecursionError):
             raise NotJson(
                 f'the body is not JSON ({strictly}): send {{"image_data": "<base64>"}}, or the image itself with '
-                "content-type image/jpeg or image/png"
+                "content-type image/jpeg, image/png or image/webp"
             ) from None
 
 

@@ -12,7 +12,6 @@ FORMS: Final = {
     "GIF": "image/gif",
     "WEBP": "image/webp",
     "BMP": "image/bmp",
-    "AVIF": "image/avif",
 }
 HEADER: Final = 64
 EXTREMES: Final = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)

@@ -71,11 +71,12 @@ def test_it_says_what_it_is_and_runs_as_nobody_else_does(name: str) -> None:
 @pytest.mark.usefixtures("stacks")
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_model_adds_itself_to_the_image_of_its_server_and_nothing_else(name: str) -> None:
+    """Its weights twice: in the SavedModel, and in the IR beside it."""
     served_by = {tag(name): tf_serving_image(), f"{IMAGE}_{name}_local_{VERSION}": BUILT_HERE}
     for image, server in served_by.items():
         assert layers(image)[: len(layers(server))] == layers(server)
         assert len(layers(image)) == len(layers(server)) + 1
-        assert inspect(image)["Size"] - inspect(server)["Size"] < 120 * MEGABYTE
+        assert inspect(image)["Size"] - inspect(server)["Size"] < 220 * MEGABYTE
 
 
 def test_another_version_of_the_same_code_is_not_built_again(stacks: dict[str, Stack]) -> None:

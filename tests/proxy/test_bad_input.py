@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from tests.support.images import encoded, png_bomb, webp_bomb
+from tests.support.images import animated_webp, encoded, png_bomb, png_with, webp_bomb
 
 JSON = {"content-type": "application/json"}
 RAW = {"content-type": "image/jpeg"}
@@ -30,6 +30,9 @@ GIF = encoded(form="GIF")
 JPEG = encoded()
 PNG = encoded(form="PNG")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
+
+TRANSPARENCY = png_with(b"tEXt", b"transparency\0nonsense")
+EXIF = b"\xff\xe1\x00\x10Exif\0\0MM\0*\0\0\0\x08"
 
 TABLE = [
     Row("an empty body", 400, "not-json", b""),
@@ -73,10 +76,15 @@ TABLE = [
     Row("a BMP", 415, "unsupported-image", posted(encoded(form="BMP"))),
     Row("a WebP cut off in its header", 422, "undecodable", posted(encoded(form="WEBP")[:20])),
     Row("a WebP cut off in the middle", 422, "undecodable", posted(encoded(form="WEBP", size=(300, 200))[:150])),
-    Row("a WebP that is a video", 422, "undecodable", posted(b"RIFF\0\0\0\0WEBPANIM" + bytes(99))),
+    Row("a WebP that begins with something else", 422, "undecodable", posted(b"RIFF\0\0\0\0WEBPANIM" + bytes(99))),
+    Row("an animated WebP", 422, "undecodable", posted(animated_webp((64, 48)))),
+    Row("a WebP of 20 million pixels", 413, "too-large", posted(encoded(form="WEBP", size=(5000, 4000), method=0))),
     Row("a WebP of 268 million pixels", 413, "too-large", posted(webp_bomb())),
-    Row("an AVIF cut off in its header", 422, "undecodable", posted(encoded(form="AVIF")[:40])),
-    Row("an AVIF cut off in the middle", 422, "undecodable", posted(encoded(form="AVIF", size=(300, 200))[:-90])),
+    Row("an AVIF", 415, "unsupported-image", posted(encoded(form="AVIF"))),
+    Row("a 16-bit PNG whose profile is empty", 422, "undecodable", png_with(b"iCCP", b""), RAW),
+    Row("a 16-bit PNG whose comment is called transparency", 422, "undecodable", TRANSPARENCY, RAW),
+    Row("a 16-bit PNG that is too long for a JPEG", 413, "too-large", encoded("I;16", (70_000, 3), "PNG"), RAW),
+    Row("a JPEG with EXIF and no end", 422, "undecodable", JPEG[:2] + EXIF * 300 + JPEG[2:], RAW),
     Row("a large JPEG that is cut off", 422, "undecodable", encoded(size=(1600, 1200))[:9000], RAW),
     Row("a large PNG that is cut off", 422, "undecodable", encoded(size=(1600, 1200), form="PNG")[:999], RAW),
     Row("a TIFF", 415, "unsupported-image", posted(encoded(form="TIFF"))),

@@ -24,12 +24,27 @@ def webp_bomb() -> bytes:
     return bytes(image)
 
 
+def animated_webp(size: tuple[int, int]) -> bytes:
+    out = io.BytesIO()
+    pictures = [Image.new("RGB", size, colour) for colour in ("red", "blue")]
+    pictures[0].save(out, "WEBP", save_all=True, append_images=pictures[1:])
+    return out.getvalue()
+
+
+def png_with(name: bytes, data: bytes) -> bytes:
+    """A 16-bit grey PNG with one chunk more, before its end."""
+    image = encoded("I;16", form="PNG")
+    end = image.rindex(b"IEND") - 4
+    return image[:end] + _chunk(name, data) + image[end:]
+
+
 def png_bomb(width: int, height: int) -> bytes:
     """A PNG of a few bytes whose header promises width times height pixels."""
 
-    def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = zlib.compress(b"\0" * 1_000_000)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
