@@ -6,7 +6,6 @@ may decide how `tensorflow` is imported at all.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,10 +72,11 @@ class Engine(Protocol):
 
 
 def _automatic(options: Options) -> Engine:
-    if find_spec("openvino") is None:
-        hop_log.get().info("engine", engine="tensorflow", why="openvino is not installed")
+    try:
+        openvino = _openvino(options)
+    except (ImportError, OSError, RuntimeError) as error:  # not there, or not for this machine
+        hop_log.get().info("engine", engine="tensorflow", why=f"OpenVINO can't be used here: {error}")
         return _tensorflow(options)
-    openvino = _openvino(options)
     from local_tf_serving.automatic_engine import AutomaticEngine
 
     return AutomaticEngine(openvino, lambda: _tensorflow(options))

@@ -21,6 +21,7 @@ from local_tf_serving.errors import Code, DataLoss, DeadlineExceeded, InvalidArg
 
 # Converts models, which is not done here, and reports each import to Google Analytics.
 sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino  # noqa: E402
 
 IR = Path("assets.extra", "openvino", "model.xml")

@@ -1,5 +1,6 @@
 """What every test may ask for: a real Redis, emptied before and inspected after; the models; the running path."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.support.processes import ROOT
 from tests.support.redis import RedisServer
 from tests.support.stack import Stack
 
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # no test reports to anybody
 hypothesis.settings.register_profile("shared machine", deadline=None)  # how long a step takes is not what is tested
 hypothesis.settings.load_profile("shared machine")
 

@@ -1,12 +1,13 @@
 """Jobs a second with a backlog, against the accurate model driven directly with the same batches."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench import generators
 from bench.row import Row, at_least
-from bench.service import Kind
+from bench.service import Kind, NotAsExpected
 from bench.session import Session
 from bench.spread import interleaved
 from bench.stopwatch import Stopwatch, stopwatch
@@ -64,15 +65,19 @@ def _measure(session: Session, kind: Kind, model: str, seconds: float, enough: i
 
 def _ends(watch: Stopwatch, seconds: float, at_most: int) -> Iterator[float]:
     """When jobs end, for so long, or until so many have."""
-    until = time.perf_counter() + seconds
-    for _ in range(at_most):
+    until = math.inf
+    for number in range(at_most):
         watch.next_end(60.0)
-        yield time.perf_counter()
-        if time.perf_counter() > until:
+        now = time.perf_counter()
+        yield now
+        until = min(until, now + seconds)
+        if now > until and number:
             return
 
 
 def rate(times: Sequence[float]) -> float:
     """Jobs a second. Ends come in bursts of a batch: it is counted from the end of one burst to the end of another."""
+    if len(times) < 2:
+        raise NotAsExpected(f"{len(times)} jobs ended: there is no rate in that")
     counted = times[min(SETTLING, len(times) // 2) - 1 :]
     return (len(counted) - 1) / (counted[-1] - counted[0])

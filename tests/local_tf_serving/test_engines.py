@@ -13,7 +13,7 @@ from PIL import Image
 from local_tf_serving.errors import Code, ServingError
 from tests.imagenet_export import images
 from tests.local_tf_serving.exported import Model, loaded, newest, strings
-from tests.support.models import PHOTOGRAPHS, has_trained_mobilenet
+from tests.support.models import PHOTOGRAPHS, has_trained, has_trained_mobilenet
 
 ALIKE = 0.01
 pytestmark = pytest.mark.timeout(300)  # the first test to ask for a model may have to export it
@@ -86,9 +86,11 @@ def test_both_show_the_same_signature_and_say_whether_the_weights_are_trained(
 
 
 @computes_in_bfloat16
-@pytest.mark.skipif(not has_trained_mobilenet(), reason="the label of untrained weights means nothing")
-def test_bfloat16_changes_scores_a_little_and_no_label(models_dir: Path) -> None:
-    version = newest(models_dir, "mobilenet_v2")
+@pytest.mark.parametrize("name", ["mobilenet_v2", "inception_v3"])
+def test_bfloat16_changes_scores_a_little_and_no_label(models_dir: Path, name: str) -> None:
+    if not has_trained(name):
+        pytest.skip("the label of untrained weights means nothing")
+    version = newest(models_dir, name)
     photographs = [path.read_bytes() for path in PHOTOGRAPHS] + [images.CAT.read_bytes()]
     with loaded(version, "tensorflow") as reference, loaded(version, "openvino", "bfloat16") as model:
         expected, scores = reference.ask(photographs), model.ask(photographs)

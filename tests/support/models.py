@@ -13,8 +13,12 @@ WEIGHTS_DIR = Path(os.environ.get("IMAGENET_WEIGHTS_DIR") or SHARED / "weights")
 PHOTOGRAPHS = sorted((SHARED / "images").glob("*.jpg")) or [ROOT / "data" / "cat.jpg"]
 
 
+def has_trained(model: str) -> bool:
+    return (WEIGHTS_DIR / f"{model}.weights.h5").exists()
+
+
 def has_trained_mobilenet() -> bool:
-    return (WEIGHTS_DIR / "mobilenet_v2.weights.h5").exists()
+    return has_trained("mobilenet_v2")
 
 
 def export_both() -> Path:
