@@ -43,6 +43,7 @@ class Kind:
     models: Path | None = None
     """Where the exported models are. None: null models in their place."""
     worker: bool = True
+    model_server_flags: str = ""
 
 
 ROOM: Final = {"MAX_QUEUE_LENGTH": "1000000"}
@@ -116,6 +117,7 @@ def serving(kind: Kind, directory: Path) -> Iterator[Service]:
     local = LocalSettings(
         port=first, redis_port=first + 1, fast_model_port=first + 10, accurate_model_port=first + 20,
         models_dir=kind.models or directory, data_dir=directory, redis_maxmemory="1gb" if kind.worker else MEMORY,
+        model_server_flags=kind.model_server_flags,
     )  # fmt: skip
     at = Addresses.choose(local)
     told = {**environment(local, at), **({} if kind.worker else ROOM)}

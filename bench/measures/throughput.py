@@ -48,9 +48,12 @@ def on_real_models(session: Session) -> list[Row]:
     session.series["throughput, MobileNetV2"] = _series(working)
     with session.fresh(Kind(session.models, worker=False)) as resting:
         alone = compare(session, resting, busy, most_calls=MOST_CALLS)
+    with session.fresh(Kind(session.models, worker=False, model_server_flags="--engine=tensorflow")) as reference:
+        slower = compare(session, reference, busy, most_calls=MOST_CALLS)
     return [
         _throughput("real MobileNetV2", working[busy], at_least(0.95)),
         _throughput("real MobileNetV2", alone, further=", no worker running"),
+        _throughput("real MobileNetV2", slower, further=", no worker running, TensorFlow engine"),
         *(_throughput("real MobileNetV2", working[clients]) for clients in working if clients != busy),
         *_rates("MobileNetV2", working),
     ]
