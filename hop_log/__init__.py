@@ -43,9 +43,8 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
     )
     get.cache_clear()
     logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
-    logging.getLogger("python_multipart").setLevel(
-        logging.ERROR
-    )  # it warns of what a client sent: the client's to know
+    # It warns of what a client sent, which is the client's to know.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 @cache

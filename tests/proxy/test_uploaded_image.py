@@ -1,16 +1,22 @@
 """The three ways an image comes, and what base64 may look like."""
 
 import base64
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.types import Message
 
-from proxy.errors import NotBase64
-from proxy.uploaded_image import decode_base64
+from proxy.byte_budget import ALWAYS_TAKEN, ByteBudget
+from proxy.errors import NotBase64, Overloaded, TooLarge
+from proxy.uploaded_image import Limits, decode_base64, read_image
 from tests.support.images import encoded
+
+LIMITS = Limits(max_bytes=2 * ALWAYS_TAKEN, max_pixels=50_000_000, body_timeout=timedelta(seconds=60))
 
 
 @given(st.binary(), st.sampled_from(["", "data:image/jpeg;base64,", "DATA:image/png;name=a;base64,", "data:;base64,"]))
@@ -23,6 +29,33 @@ def test_line_breaks_and_blanks_in_base64_are_passed_over(data: bytes, width: in
     text = base64.b64encode(data).decode()
     lines = [text[at : at + width] for at in range(0, len(text), width)]
     assert decode_base64(" \r\n\t".join(lines) + "\n") == data
+
+
+def request_of(*chunks: bytes) -> Request:
+    messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    return Request({"type": "http", "headers": [(b"content-type", b"image/jpeg")]}, receive)
+
+
+async def test_what_is_read_of_a_body_counts_against_the_budget() -> None:
+    budget = ByteBudget(2 * ALWAYS_TAKEN)
+    large = b"x" * (ALWAYS_TAKEN + 1)
+    with budget.upload() as other, budget.upload() as upload:
+        other.take(ALWAYS_TAKEN)
+        with pytest.raises(Overloaded):
+            await read_image(request_of(large), LIMITS, upload)
+
+
+async def test_a_body_that_is_too_large_holds_nothing_of_the_budget_while_it_is_drained() -> None:
+    budget = ByteBudget(8 * ALWAYS_TAKEN)
+    with budget.upload() as upload:
+        with pytest.raises(TooLarge):
+            await read_image(request_of(*[b"x" * ALWAYS_TAKEN] * 4), LIMITS, upload)
+        assert budget.held == 0
 
 
 @given(st.text())
