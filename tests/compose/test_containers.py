@@ -1,5 +1,7 @@
 """What each running container is, and is not, allowed to do."""
 
+import json
+
 import pytest
 
 from tests.compose.compose_stack import Stack
@@ -72,8 +74,7 @@ def test_the_accurate_half_yields_the_processor_to_the_fast_one(stack: Stack) ->
 
 @in_one_variant
 def test_redis_keeps_what_it_was_given_and_drops_nothing(stack: Stack) -> None:
-    config = stack.container("redis").run("redis-cli", "config", "get", "*").splitlines()
-    said = dict(zip(config[::2], config[1::2], strict=True))
+    said = json.loads(stack.container("redis").run("redis-cli", "--json", "config", "get", "*"))
     assert said["appendonly"] == "yes"
     assert said["appendfsync"] == "everysec"
     assert said["maxmemory-policy"] == "noeviction"
