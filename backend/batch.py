@@ -10,6 +10,7 @@ Normally that is one Predict. It is several when an image is bad or the model is
   itself, for as long as one Predict may take. After that the attempt is spent: it may be the image.
 """
 
+import asyncio
 import math
 import random
 import time
@@ -96,20 +97,24 @@ class Batch:
             hop_log.get().warning("× job", job=[*self.unfinished], error=str(error))
 
     async def _finish(self, group: Sequence[Claim], predictions: Sequence[Prediction], predict_ms: float) -> None:
+        """All at once, so that they share a round trip to Redis."""
         self._pulse.last_answer = time.monotonic()
-        for claim, prediction in zip(group, predictions, strict=True):
-            recorded = await self._patience.until_stored(self._store.finish, claim, prediction.as_answer())
-            del self.unfinished[claim.job_id]
-            hop_log.get().info(
-                "← job" if recorded else "× late",
-                job=claim.job_id,
-                model=prediction.model,
-                label=prediction.label,
-                waited_ms=claim.waited_ms,
-                predict_ms=round(predict_ms, 1),
-                batch=len(group),
-                attempt=claim.attempt,
-            )
+        told = {"predict_ms": round(predict_ms, 1), "batch": len(group)}
+        answered = zip(group, predictions, strict=True)
+        await asyncio.gather(*(self._record(claim, prediction, **told) for claim, prediction in answered))
+
+    async def _record(self, claim: Claim, prediction: Prediction, **told: float) -> None:
+        recorded = await self._patience.until_stored(self._store.finish, claim, prediction.as_answer())
+        del self.unfinished[claim.job_id]
+        hop_log.get().info(
+            "← job" if recorded else "× late",
+            job=claim.job_id,
+            model=prediction.model,
+            label=prediction.label,
+            waited_ms=claim.waited_ms,
+            **told,
+            attempt=claim.attempt,
+        )
 
     async def _isolate(self, group: Sequence[Claim], error: ModelError) -> None:
         """Some image of the group is to blame: find out which; and where that is known, let it bear it."""

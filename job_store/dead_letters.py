@@ -6,6 +6,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from job_store.job import Job
+from job_store.pipelining import Pipelining
 from job_store.scripts import Script
 from job_store.store import JobStore, redis_answers
 
@@ -14,8 +15,9 @@ class DeadLetters:
     def __init__(self, redis: Redis, store: JobStore) -> None:
         self._redis = redis
         self._store = store
-        self._replay = Script(redis, "replay")
-        self._discard = Script(redis, "discard")
+        scripts = Pipelining(redis)
+        self._replay = Script(scripts, "replay")
+        self._discard = Script(scripts, "discard")
 
     async def list(self, limit: int = 100) -> Sequence[Job]:
         """Newest first. Those that have expired meanwhile are left out, and forgotten."""

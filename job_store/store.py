@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from job_store.errors import QueueFull, StoreUnavailable
 from job_store.job import Answer, Claim, Job, JobStatus
 from job_store.keys import WORKERS, Keys
+from job_store.pipelining import Pipelining
 from job_store.policy import Policy
 from job_store.scripts import Script
 
@@ -42,11 +43,12 @@ class JobStore:
         self.redis = redis
         self.policy = policy or Policy()
         self.keys = keys or Keys()
-        self._submit = Script(redis, "submit")
-        self._claim = Script(redis, "claim")
-        self._end = Script(redis, "end")
-        self._give_back = Script(redis, "give_back")
-        self._extend = Script(redis, "extend")
+        scripts = Pipelining(redis)
+        self._submit = Script(scripts, "submit")
+        self._claim = Script(scripts, "claim")
+        self._end = Script(scripts, "end")
+        self._give_back = Script(scripts, "give_back")
+        self._extend = Script(scripts, "extend")
 
     async def submit(self, image: bytes, provisional: Answer) -> str:
         """Accept a job and return its id: 96 random bits as 24 hexadecimal digits.

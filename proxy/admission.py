@@ -1,4 +1,4 @@
-"""How many requests may be at the fast model at once, and how many may wait for that."""
+"""How many may be at some work at once, and how many may wait for that."""
 
 import asyncio
 from datetime import timedelta
@@ -8,9 +8,8 @@ from proxy.errors import Overloaded
 
 
 class Admission:
-    """Beyond what keeps it busy, more requests at a model make it slower, not faster; and it refuses them at some point
-    (TensorFlow Serving: RESOURCE_EXHAUSTED). So they wait here, first come first served, and when too many wait, the
-    next is refused at once: a pile that grows answers nobody in time.
+    """Those that find no place wait, first come first served. When too many wait, the next is refused at once: a pile
+    that grows answers nobody in time.
     """
 
     def __init__(self, at_once: int, waiting: int, patience: timedelta) -> None:

@@ -82,14 +82,13 @@ async def job(job_id: str, opened: Opened) -> Response:
 
 async def answer_now(opened: State, image: bytes) -> Response:
     """Steps 2 to 4 of an image's path. The fast model goes first: what it can't read never reaches the queue."""
-    model = opened.fast_model.model
     started = time.perf_counter()
-    async with opened.admission:
-        [provisional] = await opened.fast_model.classify([image])
+    provisional = await opened.fast_model.classify(image)
     classified = time.perf_counter()
     refinement = await opened.refinement.submit(image, provisional)
     predict_ms, queue_ms = (classified - started) * 1000, (time.perf_counter() - classified) * 1000
 
+    model = provisional.model
     headers = {"Server-Timing": f"{model};dur={predict_ms:.1f}, queue;dur={queue_ms:.1f}"}
     if isinstance(refinement, Accepted):
         job_id = refinement.job_id

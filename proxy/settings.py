@@ -19,8 +19,10 @@ class Settings(ServiceSettings):
     fast_model_deadline: Seconds = timedelta(seconds=5)
     """A request waits this long for its turn (then: 503), and its turn may take this long (then: 504)."""
     fast_model_concurrency: int = Field(4, ge=1)
-    """Requests that one process has at the fast model at once. Its own threads set the limit: TensorFlow Serving has
+    """Predicts that one process has at the fast model at once. Its own threads set the limit: TensorFlow Serving has
     four for each processor, and refuses what comes beyond them."""
+    fast_model_batch_size: int = Field(8, ge=1)
+    """Images in one Predict, where so many are waiting."""
     max_waiting: int = Field(128, ge=0)
     """Requests that may wait for that. One more gets a 503."""
     health_deadline: Seconds = timedelta(seconds=1)

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from job_store import JobStore, Policy, connect
-from proxy.admission import Admission
+from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
 from proxy.normalizer import Normalizer
 from proxy.refinement import Refinement
@@ -16,8 +16,7 @@ from tf_serving_client import ImageClassifier, ModelStatus, introduced, open_cha
 
 @dataclass(frozen=True, slots=True)
 class State:
-    fast_model: ImageClassifier
-    admission: Admission
+    fast_model: Batcher
     models: tuple[ModelStatus, ...]
     store: JobStore
     refinement: Refinement
@@ -47,8 +46,12 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
         patience = settings.fast_model_deadline
         normalizer = Normalizer.opened(settings.normalized_side, settings.max_waiting, patience)
         yield State(
-            fast_model=ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
-            admission=Admission(settings.fast_model_concurrency, settings.max_waiting, settings.fast_model_deadline),
+            fast_model=Batcher(
+                ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
+                at_once=settings.fast_model_concurrency,
+                size=settings.fast_model_batch_size,
+                waiting=settings.max_waiting,
+            ),
             models=models,
             store=store,
             refinement=Refinement(store, settings.queue_timeout, settings.queue_rest),

@@ -14,12 +14,18 @@ LEAST_S: Final = 1e-6
 
 @dataclass
 class Stop:
-    """Where the link stops carrying: as soon as `word` goes by. `delivered`: whether the word still arrives."""
+    """Where the link stops carrying: as soon as `word` goes by. `delivered`: whether the word still arrives, and what
+    comes with it; `once`: of that, only what is before the word comes again."""
 
     word: bytes
     side: Side
     delivered: bool
+    once: bool = False
     reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def what_arrives(self, data: bytes) -> bytes:
+        again = data.find(self.word, data.index(self.word) + len(self.word)) if self.once else -1
+        return data if again < 0 else data[:again]
 
 
 class Link:
@@ -63,9 +69,9 @@ class Link:
         self._is_cut, self._stop, self.delay_s, self.bytes_per_s = False, None, 0.0, float("inf")
         self._flowing.set()
 
-    def stop_at(self, word: bytes, side: Side, *, delivered: bool) -> asyncio.Event:
+    def stop_at(self, word: bytes, side: Side, *, delivered: bool, once: bool = False) -> asyncio.Event:
         """Carry nothing any more from the moment that `word` goes by; return what tells that it did."""
-        self._stop = Stop(word, side, delivered)
+        self._stop = Stop(word, side, delivered, once)
         return self._stop.reached
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -112,6 +118,8 @@ class Link:
                 is_here = stop is not None and stop.side == side and stop.word in data and self._flowing.is_set()
                 if stop and is_here and not stop.delivered:
                     self._reach(stop)
+                if stop and is_here:
+                    data = stop.what_arrives(data)
                 await self._flowing.wait()
                 now = loop.time()
                 due = max(due + LEAST_S, now + self.delay_s) + len(data) / self.bytes_per_s

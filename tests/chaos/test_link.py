@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.chaos.link import Link
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -89,3 +90,11 @@ async def test_it_can_be_slow(conversation: Conversation) -> None:
     await conversation.says(b"hello")
     assert await conversation.hears() == b"HELLO"
     assert time.monotonic() - began >= 0.2
+
+
+async def test_it_can_stop_in_the_middle_of_what_comes_at_once(conversation: Conversation) -> None:
+    stopped = conversation.link.stop_at(b"word", "request", delivered=True, once=True)
+    await conversation.says(b"a word, and another word, and more")
+    await stopped.wait()
+    await wait_until(lambda: conversation.heard)
+    assert conversation.heard == [b"a word, and another "]

@@ -38,9 +38,9 @@ async def is_killed_before_finish(service: Service) -> None:
 
 
 async def is_killed_between_the_jobs_of_a_batch(service: Service) -> None:
-    """The first answer of a batch is recorded, and the worker does not know."""
+    """Redis has recorded the first answer of a batch, has a part of the second, and the worker does not know."""
     worker = service.victim
-    await reached(worker.to_redis.stop_at(FINISH, "request", delivered=True))
+    await reached(worker.to_redis.stop_at(FINISH, "request", delivered=True, once=True))
     worker.lose()
 
 

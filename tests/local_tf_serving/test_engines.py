@@ -63,11 +63,16 @@ def test_photographs_get_the_same_label_and_scores(tensorflow: Model, on_openvin
 
 @pytest.mark.parametrize("times", [2, 4])
 @pytest.mark.parametrize("photograph", PHOTOGRAPHS, ids=lambda path: path.stem)
-def test_large_photographs_do_too(tensorflow: Model, on_openvino: Model, photograph: Path, times: int) -> None:
+def test_large_photographs_do_too(
+    tensorflow: Model, on_openvino: Model, version: Path, photograph: Path, times: int
+) -> None:
+    """OpenVINO decodes a part of their pixels (`pixels.ENOUGH`), which untrained weights are not made to overlook."""
     large = enlarged_and_turned(photograph, times)
     (expected,), (scores,) = tensorflow.ask([large]), on_openvino.ask([large])
-    assert scores.argmax() == expected.argmax()
-    np.testing.assert_allclose(scores, expected, atol=ALIKE)
+    trained = has_trained(version.parent.name)
+    np.testing.assert_allclose(scores, expected, atol=ALIKE if trained else 2 * ALIKE)
+    if trained:
+        assert scores.argmax() == expected.argmax()
 
 
 @pytest.mark.parametrize("kind", images.readable())
