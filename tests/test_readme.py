@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from backend.settings import Settings as BackendSettings
 from deploy.local.settings import LocalSettings
 from proxy.settings import Settings as ProxySettings
+from service_settings import ServiceSettings
 from tests.support.models import has_trained_mobilenet
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
@@ -65,14 +68,59 @@ async def test_every_command_of_the_transcript_says_what_is_printed_there(stack:
         assert list(answer) == list(expected)
 
 
-SETTINGS = {
-    name.upper() for settings in (ProxySettings, BackendSettings, LocalSettings) for name in settings.model_fields
+READ_BY: dict[str, list[type[ServiceSettings]]] = {
+    "make run": [LocalSettings],
+    "proxy": [ProxySettings],
+    "worker": [BackendSettings],
+    "both": [ProxySettings, BackendSettings],
 }
+READ_BY_THE_EXPORT = {"IMAGENET_WEIGHTS_DIR"}
 
 
-@pytest.mark.parametrize("variable", sorted(SETTINGS))
-def test_the_table_of_settings_names_every_variable(variable: str) -> None:
-    assert f"`{variable}`" in README
+def settings_table() -> dict[tuple[str, str], str]:
+    """The default that is printed, by who reads the variable and its name."""
+    printed: dict[tuple[str, str], str] = {}
+    reader = ""
+    for row in re.findall(r"^\| (.*) \|$", README.partition("## Settings")[2].partition("\n## ")[0], re.M)[1:]:
+        named, variables, default, _ = (cell.strip() for cell in row.split("|"))
+        reader = named.strip("`") or reader
+        names = re.findall(r"`(\w+)`", variables)
+        defaults = default.split(", ") if default else [""]
+        printed |= zip(((reader, name) for name in names), defaults * (len(names) // len(defaults)), strict=True)
+    return printed
+
+
+SETTINGS_TABLE = settings_table()
+
+
+def as_printed(default: object) -> str:
+    match default:
+        case None | "":
+            return ""
+        case bool():
+            return "yes" if default else "no"
+        case timedelta():
+            return f"{default.total_seconds():g}"
+        case Path():
+            return f"`{default.relative_to(ROOT)}`"
+    return str(default)
+
+
+@pytest.mark.parametrize("settings", [LocalSettings, ProxySettings, BackendSettings])
+def test_the_table_of_settings_has_every_variable_and_no_other(settings: type[ServiceSettings]) -> None:
+    variables = {name.upper() for name in settings.model_fields}
+    assert variables - {name for _, name in SETTINGS_TABLE} == set()
+    own = {name for reader, name in SETTINGS_TABLE if READ_BY[reader] == [settings]}
+    assert own - variables - READ_BY_THE_EXPORT == set()
+
+
+@pytest.mark.parametrize(("reader", "variable"), [row for row in SETTINGS_TABLE if row[1] not in READ_BY_THE_EXPORT])
+def test_the_table_of_settings_has_the_defaults_that_the_code_has(reader: str, variable: str) -> None:
+    printed = SETTINGS_TABLE[reader, variable]
+    for settings in READ_BY[reader]:
+        default = as_printed(settings.model_fields[variable.lower()].default)
+        another = re.fullmatch(r"(\S+) \(worker: (\S+)\)", printed)
+        assert default == (another[1 if settings is ProxySettings else 2] if another else printed)
 
 
 def test_every_folder_with_code_is_in_the_table_of_folders() -> None:
