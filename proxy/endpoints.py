@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -26,6 +27,8 @@ METADATA: Final = to_json(
         "prediction_sample": "[0.07093159, 0.01558308, 0.01348537, ...]",
     }
 )
+
+NOTHING: Final[Mapping[str, float]] = {}
 
 
 async def opened_state(request: Request) -> State:
@@ -68,7 +71,11 @@ async def predict(request: Request) -> Response:
     opened = await opened_state(request)
     with opened.byte_budget.upload() as upload:
         uploaded = await read_image(request, opened.limits, upload)
-        return await answer_now(opened, await opened.normalizer.normalized(uploaded.data, uploaded.header))
+        started = time.perf_counter()
+        image = await opened.normalizer.normalized(uploaded.data, uploaded.header)
+        if image is uploaded.data:
+            return await answer_now(opened, image)
+        return await answer_now(opened, image, {"normalize": _ms_since(started)})
 
 
 @router.get("/job/{job_id}", responses=openapi.finding())
@@ -80,16 +87,20 @@ async def job(job_id: str, opened: Opened) -> Response:
     return _json({job_id: {"prediction": found.output["label"] if found.output else ""}})
 
 
-async def answer_now(opened: State, image: bytes) -> Response:
-    """Steps 2 to 4 of an image's path. The fast model goes first: what it can't read never reaches the queue."""
+async def answer_now(opened: State, image: bytes, before: Mapping[str, float] = NOTHING) -> Response:
+    """Steps 2 to 4 of an image's path. The fast model goes first: what it can't read never reaches the queue.
+
+    `before` is what was done to the image, and how many milliseconds it took.
+    """
     started = time.perf_counter()
     provisional = await opened.fast_model.classify(image)
-    classified = time.perf_counter()
+    predict_ms, classified = _ms_since(started), time.perf_counter()
     refinement = await opened.refinement.submit(image, provisional)
-    predict_ms, queue_ms = (classified - started) * 1000, (time.perf_counter() - classified) * 1000
+    queue_ms = _ms_since(classified)
 
     model = provisional.model
-    headers = {"Server-Timing": f"{model};dur={predict_ms:.1f}, queue;dur={queue_ms:.1f}"}
+    steps = {**before, model: predict_ms, "queue": queue_ms}
+    headers = {"Server-Timing": ", ".join(f"{step};dur={ms}" for step, ms in steps.items())}
     if isinstance(refinement, Accepted):
         job_id = refinement.job_id
         headers["Link"] = f'</job/{job_id}>; rel="monitor"'
@@ -99,8 +110,9 @@ async def answer_now(opened: State, image: bytes) -> Response:
     done = {
         "model": model,
         "label": provisional.label,
-        "predict_ms": round(predict_ms, 1),
-        "queue_ms": round(queue_ms, 1),
+        **{f"{step}_ms": ms for step, ms in before.items()},
+        "predict_ms": predict_ms,
+        "queue_ms": queue_ms,
     }
     log = hop_log.get()
     if job_id is not None:
@@ -109,6 +121,10 @@ async def answer_now(opened: State, image: bytes) -> Response:
         line = partial(log.warning, "× job", reason=headers["Refinement"], **done)
     asyncio.get_running_loop().call_soon(line)  # when the answer is on its way: nobody waits for a log
     return _json({"job_id": job_id, model: provisional.label}, headers)
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)
 
 
 def _json(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:

@@ -74,6 +74,12 @@ async def test_a_prediction_says_where_its_job_is_and_what_took_how_long(client:
     assert re.fullmatch(r"mobilenet_v2;dur=\d+\.\d, queue;dur=\d+\.\d", response.headers["server-timing"])
 
 
+async def test_a_large_image_says_what_it_took_to_make_it_small(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict", content=encoded(size=(2000, 1500)), headers=JPEG)
+    timing = response.headers["server-timing"]
+    assert re.fullmatch(r"normalize;dur=\d+\.\d, mobilenet_v2;dur=\d+\.\d, queue;dur=\d+\.\d", timing)
+
+
 async def test_a_job_is_empty_while_it_waits_and_when_it_failed(
     stack: Stack, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
