@@ -101,7 +101,10 @@ class Batch:
         self._pulse.last_answer = time.monotonic()
         told = {"predict_ms": round(predict_ms, 1), "batch": len(group)}
         answered = zip(group, predictions, strict=True)
-        await asyncio.gather(*(self._record(claim, prediction, **told) for claim, prediction in answered))
+        recording = (self._record(claim, prediction, **told) for claim, prediction in answered)
+        outcomes = await asyncio.gather(*recording, return_exceptions=True)
+        for fault in filter(None, outcomes):  # now that none is under way any more
+            raise fault
 
     async def _record(self, claim: Claim, prediction: Prediction, **told: float) -> None:
         recorded = await self._patience.until_stored(self._store.finish, claim, prediction.as_answer())

@@ -1,8 +1,8 @@
 """Trying again: after longer and longer pauses, each of random length, so that workers don't all come back at once."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from tenacity import (
@@ -18,7 +18,9 @@ from job_store import StoreUnavailable
 
 T = TypeVar("T")
 
-PAUSES: Final = wait_random_exponential(multiplier=0.1, max=2)
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 2.0
+PAUSES: Final = wait_random_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S)
 """Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): 0 to 0.1 s, 0 to 0.2 s, … 0 to 2 s."""
 
 
@@ -34,12 +36,14 @@ class Patience:
 
     async def until_stored(self, call: Callable[..., Awaitable[T]], *args: Any) -> T:
         """Call the job store until it answers, however long that takes: what is in hand must not be lost."""
-        with suppress(StoreUnavailable):  # it nearly always answers, and tenacity takes a tenth of a millisecond
-            return await call(*args)
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(StoreUnavailable), wait=PAUSES, before_sleep=_log, reraise=True
-        )
-        return await retrying(call, *args)
+        attempt = 1
+        while True:  # not tenacity, which takes a tenth of a millisecond for each job where nothing goes wrong
+            try:
+                return await call(*args)
+            except StoreUnavailable as error:
+                _log(attempt, error)
+            await asyncio.sleep(pause_s(attempt))
+            attempt += 1
 
     async def while_running(self, call: Callable[..., Awaitable[T]], *args: Any) -> T | None:
         """Call the job store until it answers, or return None when the worker is to stop first."""
@@ -48,7 +52,7 @@ class Patience:
             wait=PAUSES,
             stop=self._is_over,
             sleep=self.pause,
-            before_sleep=_log,
+            before_sleep=_log_state,
             retry_error_callback=lambda _: None,
         )
         return await retrying(call, *args)
@@ -83,6 +87,15 @@ class Patience:
         return self.is_over
 
 
-def _log(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    hop_log.get().warning("↻ store", attempt=state.attempt_number, error=str(error))
+def pause_s(attempt: int) -> float:
+    """As `PAUSES`, after so many attempts."""
+    doublings = min(attempt - 1, 10)  # far beyond the longest pause, and no number that is too large for a float
+    return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**doublings))  # noqa: S311 (no secret)
+
+
+def _log_state(state: RetryCallState) -> None:
+    _log(state.attempt_number, state.outcome.exception() if state.outcome else None)
+
+
+def _log(attempt: int, error: BaseException | None) -> None:
+    hop_log.get().warning("↻ store", attempt=attempt, error=str(error))

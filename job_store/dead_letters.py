@@ -15,9 +15,9 @@ class DeadLetters:
     def __init__(self, redis: Redis, store: JobStore) -> None:
         self._redis = redis
         self._store = store
-        scripts = Pipelining(redis)
-        self._replay = Script(scripts, "replay")
-        self._discard = Script(scripts, "discard")
+        pipelining = Pipelining(redis)
+        self._replay = Script(pipelining, "replay")
+        self._discard = Script(pipelining, "discard")
 
     async def list(self, limit: int = 100) -> Sequence[Job]:
         """Newest first. Those that have expired meanwhile are left out, and forgotten."""

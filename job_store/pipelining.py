@@ -2,12 +2,14 @@
 
 A round trip costs a client about as much as the command in it, and those who come together do so under load, when it
 matters: the images of one Predict, the jobs of one batch. Each command stays what it is, with an answer or an error of
-its own, and nothing makes them one step.
+its own, and nothing makes them one step. A connection that is lost, or silent for too long, is an error for all whose
+answers were to come over it, whichever of them Redis has executed.
 """
 
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -16,9 +18,13 @@ ENOUGH_BYTES: Final = 1 << 20
 """In one round trip. Small images are not to wait for large ones to be sent: what comes beyond it takes another."""
 
 
+Word = str | bytes | int | float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Command:
-    words: tuple[Any, ...]
+    words: tuple[Word, ...]
+    """The first is the command's name; in the others, text is encoded, so that what can't be fails nobody else."""
     answer: asyncio.Future[Any]
 
     @property
@@ -41,10 +47,11 @@ class Pipelining:
         self._waiting: list[_Command] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def execute(self, *words: Any) -> Any:
-        """Execute one command. Where the caller is cancelled before it was sent, it is not sent."""
+    async def execute(self, name: str, *words: Word) -> Any:
+        """Execute one command. Once all who share a round trip have been cancelled, what was not sent is not sent."""
         loop = asyncio.get_running_loop()
-        command = _Command(words, loop.create_future())
+        encoded = (word.encode() if isinstance(word, str) else word for word in words)
+        command = _Command((name, *encoded), loop.create_future())
         if not self._waiting:
             loop.call_soon(self._send)
         self._waiting.append(command)
@@ -57,6 +64,8 @@ class Pipelining:
             exchange = asyncio.create_task(self._exchange(together))
             self._under_way.add(exchange)
             exchange.add_done_callback(self._under_way.discard)
+            for command in together:
+                command.answer.add_done_callback(partial(_end_if_unwanted, exchange, together))
 
     async def _exchange(self, commands: Sequence[_Command]) -> None:
         try:
@@ -68,6 +77,11 @@ class Pipelining:
             answers = [error] * len(commands)
         for command, said in zip(commands, answers, strict=True):
             command.set(said)
+
+
+def _end_if_unwanted(exchange: asyncio.Task[None], commands: Sequence[_Command], _: object) -> None:
+    if all(command.answer.cancelled() for command in commands):
+        exchange.cancel()
 
 
 def _parcels(commands: Sequence[_Command]) -> Iterator[list[_Command]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from job_store.pipelining import Pipelining
+from job_store.pipelining import Pipelining, Word
 
 
 class Script:
@@ -18,7 +18,7 @@ class Script:
         self._source = (resources.files(__package__) / "scripts" / f"{name}.lua").read_text("utf-8")
         self._digest = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, keys: Sequence[str], args: Sequence[object]) -> Any:
+    async def run(self, keys: Sequence[str], args: Sequence[Word]) -> Any:
         try:
             return await self._redis.execute("EVALSHA", self._digest, len(keys), *keys, *args)
         except NoScriptError:

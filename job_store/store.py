@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from job_store.errors import QueueFull, StoreUnavailable
 from job_store.job import Answer, Claim, Job, JobStatus
 from job_store.keys import WORKERS, Keys
-from job_store.pipelining import Pipelining
+from job_store.pipelining import Pipelining, Word
 from job_store.policy import Policy
 from job_store.scripts import Script
 
@@ -43,12 +43,12 @@ class JobStore:
         self.redis = redis
         self.policy = policy or Policy()
         self.keys = keys or Keys()
-        scripts = Pipelining(redis)
-        self._submit = Script(scripts, "submit")
-        self._claim = Script(scripts, "claim")
-        self._end = Script(scripts, "end")
-        self._give_back = Script(scripts, "give_back")
-        self._extend = Script(scripts, "extend")
+        pipelining = Pipelining(redis)
+        self._submit = Script(pipelining, "submit")
+        self._claim = Script(pipelining, "claim")
+        self._end = Script(pipelining, "end")
+        self._give_back = Script(pipelining, "give_back")
+        self._extend = Script(pipelining, "extend")
 
     async def submit(self, image: bytes, provisional: Answer) -> str:
         """Accept a job and return its id: 96 random bits as 24 hexadecimal digits.
@@ -59,7 +59,7 @@ class JobStore:
         while True:
             job_id = secrets.token_hex(12)
             keys = [self.keys.job(job_id), self.keys.image(job_id), self.keys.backlog]
-            args = [job_id, image, answer, self.policy.max_backlog, _ms(self.policy.pending_ttl)]
+            args: list[Word] = [job_id, image, answer, self.policy.max_backlog, _ms(self.policy.pending_ttl)]
             with redis_answers():
                 verdict = await self._submit.run(keys, args)
             if verdict == b"accepted":
@@ -73,7 +73,14 @@ class JobStore:
         A job whose attempts are used up is not handed out: it fails here.
         """
         policy = self.policy
-        args = [self.keys.root, WORKERS, count, _ms(policy.lease), policy.max_attempts, _ms(policy.pending_ttl)]
+        args: list[Word] = [
+            self.keys.root,
+            WORKERS,
+            count,
+            _ms(policy.lease),
+            policy.max_attempts,
+            _ms(policy.pending_ttl),
+        ]
         with redis_answers():
             seconds, microseconds = await self.redis.time()
             valid_until_ms = seconds * 1000 + microseconds // 1000 + _ms(CLAIM_VALIDITY)
@@ -100,7 +107,7 @@ class JobStore:
     async def give_back(self, claim: Claim, *, counts: bool) -> bool:
         """Put the job back at the end of the backlog. `counts`: whether this attempt is one of its `max_attempts`."""
         keys = [self.keys.job(claim.job_id), self.keys.backlog]
-        args = [claim.job_id, claim.token, 0 if counts else 1, WORKERS, _ms(self.policy.pending_ttl)]
+        args: list[Word] = [claim.job_id, claim.token, 0 if counts else 1, WORKERS, _ms(self.policy.pending_ttl)]
         with redis_answers():
             return bool(await self._give_back.run(keys, args))
 
@@ -144,7 +151,7 @@ class JobStore:
 
     async def _record_end(self, claim: Claim, status: JobStatus, field: str, value: str) -> bool:
         job_id, keys, policy = claim.job_id, self.keys, self.policy
-        args = [job_id, claim.token, status, field, value, _ms(policy.job_ttl)]
+        args: list[Word] = [job_id, claim.token, status, field, value, _ms(policy.job_ttl)]
         args += [policy.max_dead_letters, WORKERS, keys.ended, keys.root]
         with redis_answers():
             return bool(

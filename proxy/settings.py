@@ -22,9 +22,10 @@ class Settings(ServiceSettings):
     """Predicts that one process has at the fast model at once. Its own threads set the limit: TensorFlow Serving has
     four for each processor, and refuses what comes beyond them."""
     fast_model_batch_size: int = Field(8, ge=1)
-    """Images in one Predict, where so many are waiting."""
+    """Images in one Predict, where so many are waiting. The deadline is for all of them: while a model is too slow for
+    that, there are fewer."""
     max_waiting: int = Field(128, ge=0)
-    """Requests that may wait for that. One more gets a 503."""
+    """Requests that may wait for a turn. One more gets a 503."""
     health_deadline: Seconds = timedelta(seconds=1)
     """A model that does not say how it is within this is `ng`."""
     test_image: FilePath = ROOT / "data" / "cat.jpg"

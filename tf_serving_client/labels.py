@@ -16,4 +16,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise BadLabels(f"{path} can't be read as labels: {error}; set LABELS to a JSON array of names") from error
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
         raise BadLabels(f"{path} must hold one JSON array of strings, one name for each score the models answer with")
+    try:
+        "".join(labels).encode()
+    except UnicodeEncodeError as error:
+        raise BadLabels(f"{path} has a name with half a character in it ({error.reason}): write it in full") from error
     return tuple(labels)

@@ -1,7 +1,7 @@
 """What becomes of a batch when the model does what it should not. The store is real, the model is scripted."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -161,6 +161,45 @@ async def test_a_model_that_refuses_everybody_costs_nobody_an_attempt_soon(
     monkeypatch.setattr(batch, "LONGEST_REST_S", 0.02)
     world = World(redis, raises_in_turn(*[ModelBusy("m", "full")] * 20))
     assert fates(await world.work(await world.claimed(b"a", b"b"))) == [(JobStatus.SUCCEEDED, 1)] * 2
+
+
+async def test_a_fault_in_recording_one_answer_harms_no_other(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.worker.AFTER_A_FAULT_S", 0.0)
+    world = World(redis, lambda images: None)
+    finish = world.store.finish
+
+    async def faulty(claim: Claim, output: Mapping[str, object]) -> bool:
+        if claim.image == b"bad":
+            raise RuntimeError("a fault of ours")
+        return await finish(claim, output)
+
+    monkeypatch.setattr(world.store, "finish", faulty)
+    ids = [await world.store.submit(image, {}) for image in (b"1", b"2", b"bad", b"4")]
+    bell = BacklogBell(redis, world.store.keys, timedelta(seconds=0.05))
+    worker = Worker(world.means, bell, batch_size=8, lanes=1)
+    running = asyncio.create_task(worker.run(world.stopping, timedelta(seconds=5)))
+
+    async def all_have_ended() -> bool:
+        return all([(job := await world.store.find(job_id)) and job.status.is_final for job_id in ids])
+
+    await wait_until(all_have_ended)
+    world.stopping.set()
+    await running
+    ends = fates([job for job_id in ids if (job := await world.store.find(job_id))])
+    done = (JobStatus.SUCCEEDED, 1)
+    assert ends == [done, done, (JobStatus.FAILED, 3), done]
+
+
+async def test_the_answers_of_a_batch_share_a_round_trip_to_redis(redis: Redis) -> None:
+    world = World(redis, lambda images: None)
+    for image in (b"1", b"2", b"3", b"4", b"5", b"6"):
+        await world.store.submit(image, {})
+    batch = Batch((await world.store.claim(8)).jobs, world.means)
+    first = int((await redis.info("stats"))["total_reads_processed"])
+    await batch.work()
+    reads = int((await redis.info("stats"))["total_reads_processed"]) - first
+    assert not batch.unfinished
+    assert reads <= 3, "the answers; the script, to a Redis that did not know it yet; and this question"
 
 
 async def test_what_a_stopping_worker_has_not_done_goes_back_at_no_cost(redis: Redis) -> None:

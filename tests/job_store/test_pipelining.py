@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from job_store import JobStore, StoreUnavailable, connect
+from job_store.connection import MAX_CONNECTIONS
 from job_store.pipelining import ENOUGH_BYTES, Pipelining
 from tests.job_store.flaky_network import FlakyNetwork
 from tests.job_store.inspection import backlog
@@ -44,6 +45,35 @@ async def test_each_gets_its_own_answer_or_error(redis: Redis) -> None:
     assert answers[2] == b"a"
 
 
+async def test_what_cannot_be_sent_is_an_error_for_nobody_else(redis: Redis) -> None:
+    together = Pipelining(redis)
+    half_a_character = "\ud800"
+    answers = await asyncio.gather(
+        together.execute("SET", "first", "a", "EX", 60),
+        together.execute("SET", "second", half_a_character, "EX", 60),
+        together.execute("SET", "third", "c", "EX", 60),
+        return_exceptions=True,
+    )
+    assert answers[0] is True
+    assert isinstance(answers[1], UnicodeEncodeError)
+    assert answers[2] is True
+
+
+async def test_whoever_gives_up_before_there_is_a_connection_has_sent_nothing(redis_server: RedisServer) -> None:
+    async with connect(redis_server.url, name="busy", timeout=5 * SECOND) as redis:
+        together = Pipelining(redis)
+        pool = redis.connection_pool
+        taken = [await pool.get_connection() for _ in range(MAX_CONNECTIONS)]  # type: ignore[no-untyped-call]
+        leaving = [asyncio.create_task(together.execute("SET", f"left-{n}", "a", "EX", 60)) for n in range(3)]
+        await asyncio.wait(leaving, timeout=0.1)
+        for each in leaving:
+            each.cancel()
+        await asyncio.wait(leaving)
+        for connection in taken:
+            await pool.release(connection)
+        assert await redis.mget("left-0", "left-1", "left-2") == [None] * 3
+
+
 async def test_whoever_leaves_before_it_is_sent_has_sent_nothing(redis: Redis) -> None:
     together = Pipelining(redis)
     leaving = asyncio.create_task(together.execute("SET", "left", "a", "EX", 60))
@@ -68,10 +98,10 @@ async def test_whoever_leaves_before_the_answer_takes_nobody_along(redis: Redis)
 async def test_small_ones_do_not_wait_for_large_ones_to_be_sent(redis_server: RedisServer) -> None:
     async with connect(redis_server.url, name="parcels", timeout=5 * SECOND) as redis:
         together = Pipelining(redis)
-        large = b"x" * (ENOUGH_BYTES - 1)
-        await asyncio.gather(*(together.execute("ECHO", text) for text in (b"a", b"b", large, large, b"c")))
+        large, huge = b"x" * (ENOUGH_BYTES - 1), b"x" * (ENOUGH_BYTES + 1)
+        await asyncio.gather(*(together.execute("ECHO", text) for text in (huge, b"a", b"b", large, large, b"c")))
         names = [client["name"] for client in await redis.client_list()]
-        assert names.count("parcels") == 3, "a and b, the first large one, the second with c"
+        assert names.count("parcels") == 4, "the huge one, a and b, the first large one, the second with c"
 
 
 async def test_a_connection_that_is_lost_is_an_error_for_all_on_it(redis_server: RedisServer) -> None:

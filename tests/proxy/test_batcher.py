@@ -8,33 +8,38 @@ from pathlib import Path
 import httpx
 import pytest
 
-from proxy.batcher import Batcher
+from proxy.batcher import ENOUGH_BYTES, Batcher
 from proxy.errors import Overloaded
 from tests.proxy.test_endpoints import JPEG, proxy_with
 from tests.support.images import encoded
 from tests.support.stack import Stack
-from tf_serving_client import ImageClassifier, ImageRejected, ModelUnavailable, Prediction
+from tf_serving_client import ImageClassifier, ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
 
 MINUTE = timedelta(minutes=1)
-BROKEN, FATAL = b"broken", b"fatal"
+BROKEN, FATAL, SLOW, ODD = b"broken", b"fatal", b"slow", b"odd"
 
 
 class SlowModel(ImageClassifier):
-    """Answers when it is told to. An image is its own label; one of them is broken, another the end of the model."""
+    """Answers when it is told to. An image is its own label, but for some that the model does not stand."""
 
     def __init__(self, deadline: timedelta = MINUTE) -> None:
         self.model, self.deadline = "slow", deadline
         self.asked: list[list[bytes]] = []
-        self._may_answer = asyncio.Event()
+        self._may_answer = asyncio.Semaphore(0)
 
-    def answer(self) -> None:
-        self._may_answer.set()
+    def answer(self, predicts: int = 1_000) -> None:
+        for _ in range(predicts):
+            self._may_answer.release()
 
     async def classify(self, images: Sequence[bytes]) -> list[Prediction]:
         self.asked.append([*images])
-        await self._may_answer.wait()
+        await self._may_answer.acquire()
         if FATAL in images:
             raise ModelUnavailable(self.model, "gone")
+        if SLOW in images:
+            raise ModelTooSlow(self.model, "too slow")
+        if ODD in images:
+            raise RuntimeError("a fault of ours")
         if BROKEN in images:
             raise ImageRejected(self.model, "one of them is broken")
         return [Prediction(self.model, 1, ((image.decode(), 1.0),)) for image in images]
@@ -89,12 +94,69 @@ async def test_whoever_comes_later_is_not_asked_one_by_one() -> None:
     assert model.asked == [[b"1"], [BROKEN, b"3"], [BROKEN], [b"3"], [b"4", b"5"]]
 
 
-async def test_a_model_that_is_away_fails_all_it_was_asked_and_nobody_after_them() -> None:
+@pytest.mark.parametrize(
+    ("image", "error"),
+    [(FATAL, ModelUnavailable), (SLOW, ModelTooSlow), (ODD, RuntimeError)],
+    ids=str,
+)
+async def test_what_becomes_of_a_predict_becomes_of_all_its_images_and_of_nobody_after_them(
+    image: bytes, error: type[Exception]
+) -> None:
     model = SlowModel()
     model.answer()
     batcher = Batcher(model, at_once=1, size=2, waiting=9)
-    outcomes = await asyncio.gather(*posted(batcher, b"1", FATAL, b"3", b"4"), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [Prediction, ModelUnavailable, ModelUnavailable, Prediction]
+    outcomes = await asyncio.gather(*posted(batcher, b"1", image, b"3", b"4"), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Prediction, error, error, Prediction]
+
+
+async def test_a_call_that_is_cancelled_is_an_error_for_those_who_asked() -> None:
+    """As grpc.aio does to all calls of a channel that is closed."""
+
+    class Closed(SlowModel):
+        async def classify(self, images: Sequence[bytes]) -> list[Prediction]:
+            raise asyncio.CancelledError
+
+    batcher = Batcher(Closed(), at_once=1, size=8, waiting=9)
+    outcomes = await asyncio.gather(*posted(batcher, b"1", b"2", b"3"), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ModelUnavailable] * 3
+
+
+async def test_a_model_that_is_too_slow_for_many_is_sent_fewer_until_it_is_quick_again() -> None:
+    model = SlowModel()
+    model.answer()
+    batcher = Batcher(model, at_once=1, size=4, waiting=99)
+    outcomes = await asyncio.gather(*posted(batcher, b"1", b"2", SLOW, *[b"3"] * 20), return_exceptions=True)
+    assert [len(images) for images in model.asked] == [1, 4, 2, 3, 4, 4, 4, 1]
+    assert sum(isinstance(outcome, ModelTooSlow) for outcome in outcomes) == 4
+
+
+async def test_one_predict_holds_no_more_bytes_than_any_server_takes() -> None:
+    model = SlowModel()
+    model.answer()
+    large = b"x" * (ENOUGH_BYTES // 2)
+    await asyncio.gather(*posted(Batcher(model, at_once=1, size=8, waiting=9), b"1", b"2", large, large, b"5" * 9))
+    assert [len(images) for images in model.asked] == [1, 2, 2]
+
+
+async def test_an_image_larger_than_that_goes_alone() -> None:
+    model = SlowModel()
+    model.answer()
+    huge = b"x" * (ENOUGH_BYTES + 1)
+    await asyncio.gather(*posted(Batcher(model, at_once=1, size=8, waiting=9), b"1", huge, b"3"))
+    assert [len(images) for images in model.asked] == [1, 1, 1]
+
+
+async def test_those_asked_again_one_by_one_wait_no_longer_than_others() -> None:
+    model = SlowModel(deadline=timedelta(milliseconds=50))
+    batcher = Batcher(model, at_once=1, size=8, waiting=9)
+    visits = posted(batcher, b"1", BROKEN, b"3")
+    model.answer(2)  # the first alone, then the others together: now the broken one is asked again
+    with pytest.raises(Overloaded):
+        await visits[2]
+    assert model.asked == [[b"1"], [BROKEN, b"3"], [BROKEN]]
+    model.answer()
+    with pytest.raises(ImageRejected):
+        await visits[1]
 
 
 async def test_whoever_leaves_the_line_is_not_asked_for_and_makes_room() -> None:
@@ -113,16 +175,33 @@ async def test_whoever_leaves_the_line_is_not_asked_for_and_makes_room() -> None
     assert model.asked == [[b"1"], [b"3"]]
 
 
-async def test_whoever_leaves_in_mid_predict_takes_nobody_along() -> None:
+@pytest.mark.parametrize("fate", [Prediction, ModelUnavailable, ImageRejected])
+async def test_whoever_leaves_in_mid_predict_takes_nobody_along(fate: type) -> None:
+    model = SlowModel()
+    batcher = Batcher(model, at_once=1, size=8, waiting=9)
+    image = {Prediction: b"4", ModelUnavailable: FATAL, ImageRejected: BROKEN}[fate]
+    _, leaving, staying, last = posted(batcher, b"1", b"2", b"3", image)
+    model.answer(1)
+    await turns()
+    assert model.asked == [[b"1"], [b"2", b"3", image]]
+    leaving.cancel()
+    await turns()
+    model.answer()
+    outcomes = await asyncio.gather(staying, last, return_exceptions=True)
+    neighbour = ModelUnavailable if fate is ModelUnavailable else Prediction
+    assert [type(outcome) for outcome in outcomes] == [neighbour, fate]
+    assert (await batcher.classify(b"5")).label == "5"
+
+
+async def test_whoever_leaves_as_the_turn_comes_is_not_asked_for() -> None:
     model = SlowModel()
     batcher = Batcher(model, at_once=1, size=8, waiting=9)
     first, leaving, staying = posted(batcher, b"1", b"2", b"3")
     await turns()
     model.answer()
-    await first
-    leaving.cancel()
-    assert (await staying).label == "3"
-    assert (await batcher.classify(b"4")).label == "4"
+    leaving.cancel()  # it hears of that in the turn in which the first is answered, and after it
+    assert [(await first).label, (await staying).label] == ["1", "3"]
+    assert model.asked == [[b"1"], [b"3"]]
 
 
 async def test_whoever_finds_the_line_full_is_refused() -> None:

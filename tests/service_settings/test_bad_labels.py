@@ -10,11 +10,15 @@ from tests.support.processes import PYTHON, ROOT
 
 
 @pytest.mark.parametrize("process", ["proxy", "backend"])
-def test_labels_that_are_no_labels_are_one_line(process: str, tmp_path: Path) -> None:
-    (tmp_path / "labels.json").write_text('{"cat": 1}')
+@pytest.mark.parametrize(
+    ("labels", "fault"),
+    [('{"cat": 1}', "must hold one JSON array of strings"), (r'["cat", "\ud83d"]', "has a name with half a character")],
+)
+def test_labels_that_are_no_labels_are_one_line(process: str, labels: str, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(labels)
     environment = {**os.environ, "LABELS": str(tmp_path / "labels.json"), "PORT": "0"}
     command = [PYTHON, "-m", process]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
-    assert line.startswith(f"{process}: {tmp_path / 'labels.json'} must hold one JSON array of strings")
+    assert line.startswith(f"{process}: {tmp_path / 'labels.json'} {fault}")
