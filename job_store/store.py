@@ -73,14 +73,8 @@ class JobStore:
         A job whose attempts are used up is not handed out: it fails here.
         """
         policy = self.policy
-        args: list[Word] = [
-            self.keys.root,
-            WORKERS,
-            count,
-            _ms(policy.lease),
-            policy.max_attempts,
-            _ms(policy.pending_ttl),
-        ]
+        lease_ms, pending_ttl_ms = _ms(policy.lease), _ms(policy.pending_ttl)
+        args: list[Word] = [self.keys.root, WORKERS, count, lease_ms, policy.max_attempts, pending_ttl_ms]
         with redis_answers():
             seconds, microseconds = await self.redis.time()
             valid_until_ms = seconds * 1000 + microseconds // 1000 + _ms(CLAIM_VALIDITY)
