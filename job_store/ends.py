@@ -79,7 +79,7 @@ class Ends:
             if message and message["type"] == "subscribe":
                 self._wake(*self._waiters)  # an end may have gone by unheard while nobody listened
             elif message and message["type"] == "message":
-                self._wake(message["data"].decode())
+                self._wake(message["data"].decode(errors="replace"))  # anyone may say anything on the channel
 
     def _wake(self, *job_ids: str) -> None:
         for job_id in job_ids:

@@ -45,7 +45,7 @@ async def is_killed_between_the_jobs_of_a_batch(service: Service) -> None:
 
 
 async def is_killed_between_the_two_batches_in_flight(service: Service) -> None:
-    """Both batches are at the model; one of them comes back, and its recording has begun."""
+    """Both batches are at the model; one of them comes back, and its first answer is recorded."""
     worker = service.victim
 
     async def has_both_in_flight() -> bool:
@@ -55,7 +55,7 @@ async def is_killed_between_the_two_batches_in_flight(service: Service) -> None:
     service.accurate.send(signal.SIGSTOP)
     try:
         await wait_until(has_both_in_flight)
-        recording = worker.to_redis.stop_at(FINISH, "request", delivered=True)
+        recording = worker.to_redis.stop_at(FINISH, "request", delivered=True, once=True)
     finally:
         service.accurate.send(signal.SIGCONT)
     await reached(recording)

@@ -131,6 +131,14 @@ async def test_who_is_woken_for_nothing_looks_once_and_sleeps_on(store: JobStore
     await result(waiter)
 
 
+async def test_what_is_no_id_on_the_channel_is_no_end_of_the_listener(store: JobStore, ends: Ends) -> None:
+    [job_id] = await submit(store, b"image")
+    [waiter] = await start_waiting(ends, store, job_id)
+    await store.redis.publish(store.keys.ended, b"\xff\xfe no id")
+    await store.finish(await claim_one(store), SIAMESE)
+    assert (await result(waiter)).status is JobStatus.SUCCEEDED
+
+
 async def test_a_job_that_never_was_is_not_waited_for(ends: Ends) -> None:
     assert await asyncio.wait_for(ends.wait("unknown", LONG), LONG.total_seconds() / 2) is None
 
