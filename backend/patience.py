@@ -10,7 +10,6 @@ from tenacity import (
     RetryCallState,
     retry_if_exception_type,
     retry_if_not_result,
-    wait_random_exponential,
 )
 
 import hop_log
@@ -20,8 +19,6 @@ T = TypeVar("T")
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
-PAUSES: Final = wait_random_exponential(multiplier=FIRST_PAUSE_S, max=LONGEST_PAUSE_S)
-"""Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): 0 to 0.1 s, 0 to 0.2 s, … 0 to 2 s."""
 
 
 class Patience:
@@ -49,7 +46,7 @@ class Patience:
         """Call the job store until it answers, or return None when the worker is to stop first."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(StoreUnavailable),
-            wait=PAUSES,
+            wait=_pause_of,
             stop=self._is_over,
             sleep=self.pause,
             before_sleep=_log_state,
@@ -61,7 +58,7 @@ class Patience:
         """Ask, with pauses between, until the answer is yes or the worker is to stop."""
         retrying = AsyncRetrying(
             retry=retry_if_not_result(bool),
-            wait=PAUSES,
+            wait=_pause_of,
             stop=self._is_over,
             sleep=self.pause,
             retry_error_callback=lambda _: None,
@@ -88,9 +85,16 @@ class Patience:
 
 
 def pause_s(attempt: int) -> float:
-    """As `PAUSES`, after so many attempts."""
+    """After so many attempts: 0 to 0.1 s, 0 to 0.2 s, … 0 to 2 s.
+
+    Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
+    """
     doublings = min(attempt - 1, 10)  # far beyond the longest pause, and no number that is too large for a float
     return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**doublings))  # noqa: S311 (no secret)
+
+
+def _pause_of(state: RetryCallState) -> float:
+    return pause_s(state.attempt_number)
 
 
 def _log_state(state: RetryCallState) -> None:

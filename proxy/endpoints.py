@@ -28,8 +28,6 @@ METADATA: Final = to_json(
     }
 )
 
-NOTHING: Final[Mapping[str, float]] = {}
-
 
 async def opened_state(request: Request) -> State:
     state: State = request.app.state.opened
@@ -62,7 +60,7 @@ async def metadata() -> Response:
 @router.get("/predict/test", responses=openapi.predicting())
 async def predict_test(opened: Opened) -> Response:
     """Predict the test image."""
-    return await answer_now(opened, opened.test_image)
+    return await answer_now(opened, opened.test_image, {})
 
 
 @router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.predicting(*openapi.OF_THE_BODY))
@@ -73,9 +71,8 @@ async def predict(request: Request) -> Response:
         uploaded = await read_image(request, opened.limits, upload)
         started = time.perf_counter()
         image = await opened.normalizer.normalized(uploaded.data, uploaded.header)
-        if image is uploaded.data:
-            return await answer_now(opened, image)
-        return await answer_now(opened, image, {"normalize": _ms_since(started)})
+        before = {} if image is uploaded.data else {"normalize": _ms_since(started)}
+        return await answer_now(opened, image, before)
 
 
 @router.get("/job/{job_id}", responses=openapi.finding())
@@ -87,7 +84,7 @@ async def job(job_id: str, opened: Opened) -> Response:
     return _json({job_id: {"prediction": found.output["label"] if found.output else ""}})
 
 
-async def answer_now(opened: State, image: bytes, before: Mapping[str, float] = NOTHING) -> Response:
+async def answer_now(opened: State, image: bytes, before: Mapping[str, float]) -> Response:
     """Steps 2 to 4 of an image's path. The fast model goes first: what it can't read never reaches the queue.
 
     `before` is what was done to the image, and how many milliseconds it took.
