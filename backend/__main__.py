@@ -10,15 +10,16 @@ from typing import Final
 
 import uvloop
 
-import hop_log
+import service_log
 from backend.batch import Means
 from backend.health import answering
 from backend.lease import BEATS
-from backend.patience import Patience
+from backend.retrier import Patience
 from backend.settings import Settings
 from backend.worker import Worker
-from job_store import BacklogBell, JobStore, Policy, connect
-from tf_serving_client import BadLabels, ImageClassifier, ModelStatus, introduced, open_channel, read_labels
+from background_task import background_task
+from job_store import BacklogListener, JobStore, Policy, connect
+from tf_serving_client import BadLabels, ImageClassifier, ModelStatus, log_served_models, open_channel, read_labels
 
 STATUS_DEADLINE: Final = timedelta(seconds=5)
 """For asking the model whether it is there. One that is starved, or far away, takes its time even for that, and a
@@ -42,11 +43,11 @@ async def work(settings: Settings, labels: Sequence[str]) -> None:
             connect(settings.redis_url, name="backend", timeout=settings.redis_timeout)
         )
         store = JobStore(redis, policy)
-        bell = BacklogBell.hang(
+        bell = BacklogListener.connect(
             settings.redis_url,
-            name="backend-bell",
+            name="backend-listener",
             keys=store.keys,
-            patience=settings.lease / BEATS,
+            block_for=settings.lease / BEATS,
             margin=settings.redis_timeout,
         )
         await stack.enter_async_context(bell.redis)
@@ -58,15 +59,15 @@ async def work(settings: Settings, labels: Sequence[str]) -> None:
             batch_size=settings.batch_size,
             lanes=settings.batches_in_flight,
         )
-        hop_log.get().info("→ worker", model=settings.accurate_model, batch=settings.batch_size)
-        await stack.enter_async_context(introduced(status))
-        await stack.enter_async_context(answering(settings.health_socket, store.answers))
+        service_log.get_logger().info("worker started", model=settings.accurate_model, batch=settings.batch_size)
+        await stack.enter_async_context(background_task(log_served_models(status)))
+        await stack.enter_async_context(answering(settings.health_socket, store.ping))
         await worker.run(stopping, settings.shutdown_grace)
 
 
 def main() -> None:
     settings = Settings.from_environment("backend")
-    hop_log.configure("backend", level=settings.log_level, fmt=settings.log_format)
+    service_log.configure("backend", level=settings.log_level, fmt=settings.log_format)
     try:
         labels = read_labels(settings.labels)
     except BadLabels as error:

@@ -19,14 +19,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import hop_log
-from backend.patience import Patience
+import service_log
+from backend.retrier import Patience
 from job_store import Claim, JobStore, StoreUnavailable
 from tf_serving_client import (
-    ImageClassifier,
+    Availability,
+    Classifier,
     ImageRejected,
     ModelError,
-    ModelStatus,
     ModelTooSlow,
     ModelUnavailable,
     Prediction,
@@ -52,8 +52,8 @@ class Means:
     """What a batch is worked on with."""
 
     store: JobStore
-    model: ImageClassifier
-    status: ModelStatus
+    model: Classifier
+    status: Availability
     patience: Patience
     pulse: Pulse = field(default_factory=Pulse)
 
@@ -78,7 +78,7 @@ class Batch:
                 await self._patience.until_true(self._status.is_available)
             started = time.perf_counter()
             try:
-                predictions = await self._model.classify([claim.image for claim in group])
+                predictions = await self._model.classify([claim.payload for claim in group])
             except (ImageRejected, ModelTooSlow) as error:
                 await self._isolate(group, error)
             except ModelUnavailable as error:
@@ -88,13 +88,13 @@ class Batch:
             else:
                 await self._finish(group, predictions, predict_ms=(time.perf_counter() - started) * 1000)
 
-    async def give_back(self, *, counts: bool, reason: str) -> None:
+    async def requeue(self, *, counts: bool, reason: str) -> None:
         """Return what is not done to the queue. Where Redis is away, the leases run out instead."""
         try:
             for claim in tuple(self.unfinished.values()):
                 await self._return(claim, counts, reason)
         except StoreUnavailable as error:
-            hop_log.get().warning("× job", job=[*self.unfinished], error=str(error))
+            service_log.get_logger().warning("jobs not requeued", jobs=[*self.unfinished], error=str(error))
 
     async def _finish(self, group: Sequence[Claim], predictions: Sequence[Prediction], predict_ms: float) -> None:
         """All at once, so that they share a round trip to Redis."""
@@ -109,8 +109,8 @@ class Batch:
     async def _record(self, claim: Claim, prediction: Prediction, **told: float) -> None:
         recorded = await self._patience.until_stored(self._store.finish, claim, prediction.as_answer())
         del self.unfinished[claim.job_id]
-        hop_log.get().info(
-            "← job" if recorded else "× late",
+        service_log.get_logger().info(
+            "job finished" if recorded else "late result refused",
             job=claim.job_id,
             model=prediction.model,
             label=prediction.label,
@@ -133,11 +133,11 @@ class Batch:
             return
         await self._patience.until_stored(self._store.fail, claim, str(error))
         del self.unfinished[claim.job_id]
-        hop_log.get().warning("× job", job=claim.job_id, attempt=claim.attempt, error=str(error))
+        service_log.get_logger().warning("job failed", job=claim.job_id, attempt=claim.attempt, error=str(error))
 
     async def _outlast(self, group: Sequence[Claim], error: ModelError) -> None:
         """The model is away: wait until it is back, then go on where it was lost."""
-        hop_log.get().warning("↻ model", model=error.model, jobs=len(group), error=str(error))
+        service_log.get_logger().warning("model unavailable", model=error.model, jobs=len(group), error=str(error))
         if self._is_lone_suspect(group):
             await self._patience.until_stored(self._return, group[0], True, str(error))
         else:
@@ -152,7 +152,7 @@ class Batch:
         Where others get their answers meanwhile, it is the image, and `deadline` is long enough. Where nobody does, it
         is the model, and healthy jobs are not to pay for it soon.
         """
-        hop_log.get().warning("↻ model", model=error.model, jobs=len(group), error=str(error))
+        service_log.get_logger().warning("predict failed", model=error.model, jobs=len(group), error=str(error))
         if len(group) > 1:
             self._separately(group)
         elif self._has_been_refused_for_long(group[0]):
@@ -174,7 +174,7 @@ class Batch:
         self._groups.extendleft([claim] for claim in reversed(list(claims)))
 
     async def _return(self, claim: Claim, counts: bool, reason: str) -> None:
-        returned = await self._store.give_back(claim, counts=counts)
+        returned = await self._store.requeue(claim, counts=counts)
         del self.unfinished[claim.job_id]
-        hop = "↻ job" if returned else "× late"
-        hop_log.get().info(hop, job=claim.job_id, attempt=claim.attempt, counts=counts, reason=reason)
+        event = "job requeued" if returned else "late result refused"
+        service_log.get_logger().info(event, job=claim.job_id, attempt=claim.attempt, counts=counts, reason=reason)

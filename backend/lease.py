@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-import hop_log
+import service_log
+from background_task import background_task
 from job_store import Claim, JobStore, StoreUnavailable
 
 BEATS: Final = 3
@@ -16,13 +17,8 @@ costs nothing."""
 @asynccontextmanager
 async def held(store: JobStore, claims: Mapping[str, Claim]) -> AsyncIterator[None]:
     """Extend the leases of whatever is in `claims` for as long as the context lasts."""
-    beating = asyncio.create_task(_beat(store, claims))
-    try:
+    async with background_task(_beat(store, claims)):
         yield
-    finally:
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
 
 
 async def _beat(store: JobStore, claims: Mapping[str, Claim]) -> None:
@@ -44,4 +40,4 @@ async def _extend(store: JobStore, claims: Mapping[str, Claim], claim: Claim, lo
         ended_meanwhile = claims.get(claim.job_id) is not claim
         if not extended and not ended_meanwhile and claim.job_id not in lost:
             lost.add(claim.job_id)
-            hop_log.get().warning("× lease", job=claim.job_id, attempt=claim.attempt)
+            service_log.get_logger().warning("lease lost", job=claim.job_id, attempt=claim.attempt)

@@ -5,17 +5,17 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
-import hop_log
+import service_log
 from backend.batch import Batch, Means
 from backend.lease import held
-from job_store import BacklogBell, Claim, StoreUnavailable
+from job_store import BacklogListener, Claim, StoreUnavailable
 
 AFTER_A_FAULT_S: Final = 1.0
 """So that a fault that comes with every batch does not fill the log."""
 
 
 class Worker:
-    def __init__(self, means: Means, bell: BacklogBell, *, batch_size: int, lanes: int) -> None:
+    def __init__(self, means: Means, bell: BacklogListener, *, batch_size: int, lanes: int) -> None:
         self._means = means
         self._bell = bell
         self._batch_size = batch_size
@@ -26,7 +26,7 @@ class Worker:
         async with asyncio.TaskGroup() as lanes:
             working = [lanes.create_task(self._lane()) for _ in range(self._lanes)]
             await stopping.wait()
-            hop_log.get().info("× worker", reason="told to stop", grace_s=grace.total_seconds())
+            service_log.get_logger().info("worker stopping", grace_s=grace.total_seconds())
             await asyncio.wait(working, timeout=grace.total_seconds())
             for lane in working:
                 lane.cancel()
@@ -47,8 +47,8 @@ class Worker:
             try:
                 await batch.work()
             except Exception as error:
-                hop_log.get().error("× batch", jobs=[*batch.unfinished], exc_info=error)
-                await batch.give_back(counts=True, reason=repr(error))
+                service_log.get_logger().error("batch failed", jobs=[*batch.unfinished], exc_info=error)
+                await batch.requeue(counts=True, reason=repr(error))
                 await self._means.patience.pause(AFTER_A_FAULT_S)
             finally:
-                await batch.give_back(counts=False, reason="the worker stops")
+                await batch.requeue(counts=False, reason="the worker stops")

@@ -70,7 +70,7 @@ class Service:
 
     def shed(self) -> int:
         """How many answers went out without a job so far: the proxy's log has a line for each."""
-        return self.proxy.log.read_bytes().count("× job".encode())
+        return self.proxy.log.read_bytes().count(b"job shed")
 
     def waiting(self) -> int:
         """Jobs that wait or are worked on."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from imagenet_export import network, openvino_ir, saved_model, serving_graph, signature, soundness, warmup
+from imagenet_export import network, openvino_ir, saved_model, serving_graph, signature, verification, warmup
 from imagenet_export.architecture import Architecture
 from imagenet_export.fingerprint import fingerprint, tensorflow_version
 from imagenet_export.fusing import fuse
@@ -48,7 +48,7 @@ def export(
             openvino_ir.write(architecture, fused, model, version)
             _record(architecture, origin, wishes.precision).write(version)
             warmup.write(architecture, version)
-            soundness.check(architecture, version, unfused, wishes.precision)
+            verification.check(architecture, version, unfused, wishes.precision)
 
     return folder.publish(write)
 

@@ -1,9 +1,9 @@
 """Redis: jobs, queue, results. The only place that knows a Redis key."""
 
-from job_store.bell import BacklogBell
+from job_store.backlog_listener import BacklogListener
+from job_store.completions import Completions
 from job_store.connection import connect
 from job_store.dead_letters import DeadLetters
-from job_store.ends import Ends
 from job_store.errors import JobStoreError, QueueFull, StoreUnavailable
 from job_store.job import Answer, Claim, Job, JobStatus
 from job_store.keys import Keys
@@ -12,11 +12,11 @@ from job_store.store import Claims, JobStore
 
 __all__ = [
     "Answer",
-    "BacklogBell",
+    "BacklogListener",
     "Claim",
     "Claims",
+    "Completions",
     "DeadLetters",
-    "Ends",
     "Job",
     "JobStatus",
     "JobStore",

@@ -13,13 +13,13 @@ Answer = Mapping[str, object]
 
 class JobStatus(enum.StrEnum):
     QUEUED = "queued"
-    """Accepted and waiting for a worker: its image is in Redis, its id in the backlog."""
+    """Accepted and waiting for a worker: its payload is in Redis, its id in the backlog."""
     PROCESSING = "processing"
     """A worker holds it under a lease. When the lease runs out, another worker may take it."""
     SUCCEEDED = "succeeded"
     """The accurate model answered. Final."""
     FAILED = "failed"
-    """The accurate model refused the image, or the attempts are used up. Final, unless a dead letter is replayed."""
+    """The accurate model refused the payload, or the attempts are used up. Final, unless a dead letter is replayed."""
     CANCELED = "canceled"
     """The client took it back. Final."""
     ABORTED = "aborted"
@@ -75,7 +75,7 @@ class Claim:
     token: int
     attempt: int
     waited_ms: int
-    image: bytes
+    payload: bytes
 
 
 def _time(milliseconds: bytes | int) -> datetime:

@@ -3,7 +3,7 @@
 | key                     | type       | holds                                        | lives                         |
 |-------------------------|------------|----------------------------------------------|-------------------------------|
 | `{prefix}:job:<id>`     | hash       | a job: state, both answers, times, attempts  | `pending_ttl`, then `job_ttl` |
-| `{prefix}:image:<id>`   | string     | the encoded image, until its job ends        | as its job                    |
+| `{prefix}:image:<id>`   | string     | the payload, until its job ends              | as its job                    |
 | `{prefix}:backlog`      | stream     | ids of jobs that wait or are worked on       | `pending_ttl` from last use   |
 | `{prefix}:dead_letters` | sorted set | ids of failed jobs by time of failure, in ms | `job_ttl` from last failure   |
 | `{prefix}:ended`        | channel    | the id of each job, as it ends               | no key                        |
@@ -46,5 +46,5 @@ class Keys:
     def job(self, job_id: str) -> str:
         return f"{self.root}job:{job_id}"
 
-    def image(self, job_id: str) -> str:
+    def payload(self, job_id: str) -> str:
         return f"{self.root}image:{job_id}"

@@ -1,7 +1,7 @@
 """Automatic pipelining: commands that come in the same turn of the event loop share a round trip to Redis.
 
 A round trip costs a client about as much as the command in it, and those who come together do so under load, when it
-matters: the images of one Predict, the jobs of one batch. Each command stays what it is, with an answer or an error of
+matters: the payloads of one Predict, the jobs of one batch. Each command stays what it is, with an answer or an error of
 its own, and nothing makes them one step. A connection that is lost, or silent for too long, is an error for all whose
 answers were to come over it, whichever of them Redis has executed.
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 ENOUGH_BYTES: Final = 1 << 20
-"""In one round trip. Small images are not to wait for large ones to be sent: what comes beyond it takes another."""
+"""In one round trip. Small payloads are not to wait for large ones to be sent: what comes beyond it takes another."""
 
 
 Word = str | bytes | int | float

@@ -4,18 +4,16 @@ Every transition is one Lua script and names the attempt it belongs to (`Claim.t
 all, and a worker that was thought dead cannot overwrite what came after it.
 """
 
-import asyncio
 import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from job_store.connection import redis_errors
 from job_store.errors import QueueFull, StoreUnavailable
 from job_store.job import Answer, Claim, Job, JobStatus
 from job_store.keys import WORKERS, Keys
@@ -47,10 +45,10 @@ class JobStore:
         self._submit = Script(pipelining, "submit")
         self._claim = Script(pipelining, "claim")
         self._end = Script(pipelining, "end")
-        self._give_back = Script(pipelining, "give_back")
+        self._requeue = Script(pipelining, "requeue")
         self._extend = Script(pipelining, "extend")
 
-    async def submit(self, image: bytes, provisional: Answer) -> str:
+    async def submit(self, payload: bytes, provisional: Answer) -> str:
         """Accept a job and return its id: 96 random bits as 24 hexadecimal digits.
 
         Once this returns, Redis has the job. Raises `QueueFull` when the backlog or Redis's memory has no room.
@@ -58,9 +56,9 @@ class JobStore:
         answer = _json(provisional)
         while True:
             job_id = secrets.token_hex(12)
-            keys = [self.keys.job(job_id), self.keys.image(job_id), self.keys.backlog]
-            args: list[Word] = [job_id, image, answer, self.policy.max_backlog, _ms(self.policy.pending_ttl)]
-            with redis_answers():
+            keys = [self.keys.job(job_id), self.keys.payload(job_id), self.keys.backlog]
+            args: list[Word] = [job_id, payload, answer, self.policy.max_backlog, _ms(self.policy.pending_ttl)]
+            with redis_errors():
                 verdict = await self._submit.run(keys, args)
             if verdict == b"accepted":
                 return job_id
@@ -75,17 +73,17 @@ class JobStore:
         policy = self.policy
         lease_ms, pending_ttl_ms = _ms(policy.lease), _ms(policy.pending_ttl)
         args: list[Word] = [self.keys.root, WORKERS, count, lease_ms, policy.max_attempts, pending_ttl_ms]
-        with redis_answers():
+        with redis_errors():
             seconds, microseconds = await self.redis.time()
             valid_until_ms = seconds * 1000 + microseconds // 1000 + _ms(CLAIM_VALIDITY)
             taken, last_entry = await self._claim.run([self.keys.backlog], [*args, valid_until_ms])
         jobs = []
-        for job_id, token, attempt, waited_ms, image in taken:
-            claim = Claim(job_id.decode(), token, attempt, waited_ms, image)
+        for job_id, token, attempt, waited_ms, payload in taken:
+            claim = Claim(job_id.decode(), token, attempt, waited_ms, payload)
             if attempt > policy.max_attempts:
                 await self._give_up(claim, f"gave up after {policy.max_attempts} attempts: none of them came to an end")
-            elif not image:
-                await self._give_up(claim, "the image is no longer stored")
+            elif not payload:
+                await self._give_up(claim, "the payload is no longer stored")
             else:
                 jobs.append(claim)
         return Claims(jobs, last_entry.decode())
@@ -98,16 +96,16 @@ class JobStore:
         """Record that there will be no answer, and why. The job becomes a dead letter. False as in `finish`."""
         return await self._record_end(claim, JobStatus.FAILED, "error", error)
 
-    async def give_back(self, claim: Claim, *, counts: bool) -> bool:
+    async def requeue(self, claim: Claim, *, counts: bool) -> bool:
         """Put the job back at the end of the backlog. `counts`: whether this attempt is one of its `max_attempts`."""
         keys = [self.keys.job(claim.job_id), self.keys.backlog]
         args: list[Word] = [claim.job_id, claim.token, 0 if counts else 1, WORKERS, _ms(self.policy.pending_ttl)]
-        with redis_answers():
-            return bool(await self._give_back.run(keys, args))
+        with redis_errors():
+            return bool(await self._requeue.run(keys, args))
 
     async def extend(self, claim: Claim) -> bool:
         """Start the lease anew. False when the attempt is outdated: there is no use in going on with it."""
-        with redis_answers():
+        with redis_errors():
             return bool(
                 await self._extend.run([self.keys.job(claim.job_id), self.keys.backlog], [claim.token, WORKERS])
             )
@@ -115,7 +113,7 @@ class JobStore:
     async def find(self, job_id: str) -> Job | None:
         """Read a job; None when there is none, or no longer."""
         key = self.keys.job(job_id)
-        with redis_answers():
+        with redis_errors():
             # No MULTI: Redis whose memory is full refuses to queue even a read in one, and answers must still be read.
             async with self.redis.pipeline(transaction=False) as pipe:
                 pipe.hgetall(key)
@@ -126,17 +124,17 @@ class JobStore:
             return None
         return Job.from_redis(job_id, fields, expires_at_ms=seconds * 1000 + microseconds // 1000 + ttl_ms)
 
-    async def answers(self) -> bool:
+    async def ping(self) -> bool:
         """Whether Redis answers at all."""
         try:
-            with redis_answers():
+            with redis_errors():
                 return bool(await self.redis.ping())
         except StoreUnavailable:
             return False
 
     async def backlog_length(self) -> int:
         """How many jobs wait or are being worked on."""
-        with redis_answers():
+        with redis_errors():
             return int(await self.redis.xlen(self.keys.backlog))
 
     async def _give_up(self, claim: Claim, error: str) -> None:
@@ -147,28 +145,10 @@ class JobStore:
         job_id, keys, policy = claim.job_id, self.keys, self.policy
         args: list[Word] = [job_id, claim.token, status, field, value, _ms(policy.job_ttl)]
         args += [policy.max_dead_letters, WORKERS, keys.ended, keys.root]
-        with redis_answers():
+        with redis_errors():
             return bool(
-                await self._end.run([keys.job(job_id), keys.image(job_id), keys.backlog, keys.dead_letters], args)
+                await self._end.run([keys.job(job_id), keys.payload(job_id), keys.backlog, keys.dead_letters], args)
             )
-
-
-@contextmanager
-def redis_answers() -> Iterator[None]:
-    """Whatever Redis or the way to it raises is one thing to a caller: the store is unavailable.
-
-    A cancellation that comes just as a command goes out is lost in Python 3.11's `asyncio.wait_for`, which redis-py
-    sends with, and a caller with a timeout would wait for ever. So it is raised here.
-    """
-    caller = asyncio.current_task()
-    cancellations = caller.cancelling() if caller else 0
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Redis did not answer: {error or type(error).__name__}") from error
-    finally:
-        if caller and caller.cancelling() > cancellations:
-            raise asyncio.CancelledError
 
 
 def _ms(span: timedelta) -> int:

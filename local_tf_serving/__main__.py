@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from structlog.typing import FilteringBoundLogger
 
-import hop_log
+import service_log
 from local_tf_serving import ports
 from local_tf_serving.engine import ENGINES, Options
 from local_tf_serving.errors import CannotStart
@@ -18,8 +18,8 @@ from local_tf_serving.flags import Flags, parse
 
 def main() -> NoReturn:
     flags = parse(sys.argv[1:])
-    hop_log.configure(f"tf-serving:{flags.model_name}", level=flags.log_level)
-    status = _serve(flags, hop_log.get())
+    service_log.configure(f"tf-serving:{flags.model_name}", level=flags.log_level)
+    status = _serve(flags, service_log.get_logger())
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(

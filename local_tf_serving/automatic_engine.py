@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-import hop_log
+import service_log
 from local_tf_serving.engine import Engine, Servable
 from local_tf_serving.openvino_engine import IR, OpenVINOEngine
 
@@ -23,5 +23,5 @@ class AutomaticEngine:
     def load(self, directory: Path) -> Servable:
         if (directory / IR).is_file():
             return self._openvino.load(directory)
-        hop_log.get().info("engine", engine="tensorflow", why=f"there is no {IR}", path=str(directory))
+        service_log.get_logger().info("engine", engine="tensorflow", why=f"there is no {IR}", path=str(directory))
         return self._tensorflow.load(directory)

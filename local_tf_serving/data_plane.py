@@ -41,7 +41,7 @@ class DataPlane:
             raise
         finally:
             milliseconds = round((time.perf_counter() - start) * 1000, 3)
-            self._log.debug("← predict", model=request.model_spec.name, code=code.name, ms=milliseconds)
+            self._log.debug("predict", model=request.model_spec.name, code=code.name, ms=milliseconds)
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = version
         return response

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-import hop_log
+import service_log
 from local_tf_serving import protos
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _automatic(options: Options) -> Engine:
     try:
         openvino = _openvino(options)
     except (ImportError, OSError, RuntimeError) as error:  # not there, or not for this machine
-        hop_log.get().info("engine", engine="tensorflow", why=f"OpenVINO can't be used here: {error}")
+        service_log.get_logger().info("engine", engine="tensorflow", why=f"OpenVINO can't be used here: {error}")
         return _tensorflow(options)
     from local_tf_serving.automatic_engine import AutomaticEngine
 
@@ -90,7 +90,7 @@ def _openvino(options: Options) -> "OpenVINOEngine":
 
 
 def _tensorflow(options: Options) -> Engine:
-    from local_tf_serving.startup_chatter import hidden
+    from local_tf_serving.stderr_filter import hidden
 
     with hidden():
         from local_tf_serving.tensorflow_engine import TensorFlowEngine

@@ -48,7 +48,7 @@ class Manager:
         on_outcome: Callable[[Version], None] = lambda _: None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
-        give_back_memory: Callable[[], None] = memory.give_back,
+        trim_memory: Callable[[], None] = memory.trim,
     ) -> None:
         """`load` turns a version's directory into something that answers, warmed up; it raises ServingError.
 
@@ -63,7 +63,7 @@ class Manager:
         self._on_outcome = on_outcome
         self._pace = pace or Pace()
         self._clock = clock
-        self._give_back_memory = give_back_memory
+        self._trim_memory = trim_memory
         self._stopping = False
         self._next_poll: float | None = None if self._pace.poll_seconds < 0 else 0
         self._wanted: frozenset[int] = frozenset()
@@ -133,7 +133,7 @@ class Manager:
                 except Exception:  # there is no second try: nobody knows what is left of it
                     self._log.exception("unload failed", version=version.number)
                 self.servables.set_state(version.number, State.END)
-                self._give_back_memory()
+                self._trim_memory()
                 return True
         return False
 
@@ -168,7 +168,7 @@ class Manager:
             del self._attempts[number]
             self._log.info("available", version=number, seconds=round(self._clock() - now, 3))
             self._on_outcome(self.servables.set_state(number, State.AVAILABLE, predictor=predictor))
-        self._give_back_memory()
+        self._trim_memory()
         return True
 
     def _load_failed(self, number: int, code: Code, message: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
-import hop_log
+import service_log
 from local_tf_serving import memory, pixels
 from local_tf_serving.engine import Array, Options, Servable
 from local_tf_serving.errors import Code, DataLoss, DeadlineExceeded, InvalidArgument, NotFound, ServingError
@@ -71,7 +71,9 @@ class OpenVINOEngine:
         except (OSError, DecodeError, RuntimeError, ValueError) as error:  # RuntimeError: whatever OpenVINO can't do
             raise DataLoss(f"{path} can't be loaded: {error}") from error
         streams = compiled.get_property("NUM_STREAMS")
-        hop_log.get().info("engine", engine="openvino", precision=self.precision, streams=streams, ir=str(path))
+        service_log.get_logger().info(
+            "engine", engine="openvino", precision=self.precision, streams=streams, ir=str(path)
+        )
         return OpenVINOServable(compiled, dict(definitions))
 
     def _precision(self, wanted: str) -> str:
@@ -109,7 +111,7 @@ class OpenVINOServable:
             while batch.under_way:
                 batch.finish_one()
         finally:
-            batch.give_back()
+            batch.release()
         return [answers[index] for index in indices]
 
     def close(self) -> None:
@@ -155,7 +157,7 @@ class _Batch:
         self.under_way.popleft()
         self._idle.append(request)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """What is still computed, for nobody, is waited for, as TensorFlow waits for the ops that run."""
         for _, request in self.under_way:
             with suppress(RuntimeError):

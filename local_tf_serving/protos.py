@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from tensorflow_protos import without_the_runtime
+from tensorflow_protos import stub_tensorflow
 
 _MODULES = (
     "tensorflow.core.protobuf.meta_graph_pb2",
@@ -16,6 +16,6 @@ _MODULES = (
 
 def load_without_tensorflow() -> None:
     """Import them before anything else does; from then on they are there for everyone."""
-    with without_the_runtime():
+    with stub_tensorflow():
         for module in _MODULES:
             import_module(module)

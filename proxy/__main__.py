@@ -6,7 +6,7 @@ import warnings
 import uvicorn
 from fastapi import FastAPI
 
-import hop_log
+import service_log
 from proxy.app import create_app
 from proxy.settings import Settings
 from tf_serving_client import BadLabels, read_labels
@@ -15,7 +15,7 @@ from tf_serving_client import BadLabels, read_labels
 def settings_of_this_process() -> Settings:
     warnings.filterwarnings("ignore", module="PIL")  # of each oddity in a client's image
     settings = Settings.from_environment("proxy")
-    hop_log.configure("proxy", level=settings.log_level, fmt=settings.log_format)
+    service_log.configure("proxy", level=settings.log_level, fmt=settings.log_format)
     return settings
 
 
@@ -37,7 +37,7 @@ def main() -> None:
         workers=settings.workers,
         loop="uvloop",
         http="httptools",
-        log_config=None,  # hop_log's
+        log_config=None,  # service_log's
         log_level="warning",
         access_log=False,
         server_header=False,

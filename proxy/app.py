@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from proxy import endpoints, problems
 from proxy.request_id import RequestId
+from proxy.resources import opened
 from proxy.settings import Settings
-from proxy.state import opened
 
 
 def create_app(settings: Settings) -> FastAPI:

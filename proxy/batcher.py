@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.errors import Overloaded
-from tf_serving_client import ImageClassifier, ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
+from tf_serving_client import Classifier, ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
 
 ENOUGH_BYTES: Final = 4 * 1024 * 1024
 """In one Predict of several images: what a gRPC server takes in a message if it was told nothing else."""
@@ -46,7 +46,7 @@ class Batcher:
     once is sent fewer, until it is quick again: else it would work for nobody, where it could answer some.
     """
 
-    def __init__(self, model: ImageClassifier, *, at_once: int, size: int, waiting: int) -> None:
+    def __init__(self, model: Classifier, *, at_once: int, size: int, waiting: int) -> None:
         """`at_once` Predicts of up to `size` images each, and up to `waiting` images in line."""
         self.model = model
         self._patience_s = model.deadline.total_seconds()

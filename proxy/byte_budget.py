@@ -44,7 +44,7 @@ class Upload:
         budget.held += count
         self.size += count
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """What was taken was thrown away."""
         self._budget.held -= self.size
         self.size = 0

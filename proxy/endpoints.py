@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
 
-import hop_log
+import service_log
 from proxy import openapi
-from proxy.refinement import Accepted
-from proxy.state import State
+from proxy.refinement_queue import Accepted
+from proxy.resources import State
 from proxy.uploaded_image import read_image
 
 router = APIRouter()
@@ -37,13 +37,13 @@ async def opened_state(request: Request) -> State:
 Opened = Annotated[State, Depends(opened_state)]
 
 
-@router.get("/health", responses=openapi.answers(openapi.HEALTH))
+@router.get("/health", responses=openapi.responses(openapi.HEALTH))
 async def health() -> Response:
     """Whether this process answers."""
     return _json({"health": "ok"})
 
 
-@router.get("/health/all", responses=openapi.answers(openapi.HEALTH))
+@router.get("/health/all", responses=openapi.responses(openapi.HEALTH))
 async def health_all(opened: Opened) -> Response:
     """Whether each model is AVAILABLE (`ok`) or not (`ng`)."""
     available = await asyncio.gather(*(model.is_available() for model in opened.models))
@@ -51,7 +51,7 @@ async def health_all(opened: Opened) -> Response:
     return _json({name: "ok" if is_up else "ng" for name, is_up in zip(names, available, strict=True)})
 
 
-@router.get("/metadata", responses=openapi.answers(openapi.METADATA))
+@router.get("/metadata", responses=openapi.responses(openapi.METADATA))
 async def metadata() -> Response:
     """What goes in and what the models make of it."""
     return Response(METADATA, media_type="application/json")
@@ -111,11 +111,11 @@ async def answer_now(opened: State, image: bytes, before: Mapping[str, float]) -
         "predict_ms": predict_ms,
         "queue_ms": queue_ms,
     }
-    log = hop_log.get()
+    log = service_log.get_logger()
     if job_id is not None:
-        line = partial(log.info, "→ job", job=job_id, **done)
+        line = partial(log.info, "job accepted", job=job_id, **done)
     else:
-        line = partial(log.warning, "× job", reason=headers["Refinement"], **done)
+        line = partial(log.warning, "job shed", reason=headers["Refinement"], **done)
     asyncio.get_running_loop().call_soon(line)  # when the answer is on its way: nobody waits for a log
     return _json({"job_id": job_id, model: provisional.label}, headers)
 

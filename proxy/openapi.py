@@ -85,14 +85,14 @@ OF_THE_MODEL: Final = (errors.Overloaded, ImageRejected, ModelTooSlow, ModelBusy
 
 def predicting(*more: type[Exception]) -> Described:
     """The answers of an endpoint that asks the fast model."""
-    return answers(ANSWER, *more, *OF_THE_MODEL)
+    return responses(ANSWER, *more, *OF_THE_MODEL)
 
 
 def finding() -> Described:
-    return answers(JOB, StoreUnavailable)
+    return responses(JOB, StoreUnavailable)
 
 
-def answers(schema: dict[str, Any], *failures: type[Exception]) -> Described:
+def responses(schema: dict[str, Any], *failures: type[Exception]) -> Described:
     """`schema` is of the answer when all goes well."""
     described: Described = {200: {"content": {"application/json": {"schema": schema}}}}
     by_status: defaultdict[int, list[Problem]] = defaultdict(list)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-import hop_log
+import service_log
 from job_store import StoreUnavailable
 from proxy import errors
 from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable
@@ -108,13 +108,15 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:
     """The client left in the middle of its own body. 499 is nginx's number for that, and only the log sees it."""
-    hop_log.get().info("× request", path=request.url.path, status=499, problem="client-left")
+    service_log.get_logger().info("request refused", path=request.url.path, status=499, problem="client-left")
     return Response(status_code=499)
 
 
 def _answer_unforeseen(request: Request, error: Exception) -> Response:
     problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unforeseen", "Something went wrong here")
-    hop_log.get().error("× request", path=request.url.path, status=500, problem=problem.slug, exc_info=error)
+    service_log.get_logger().error(
+        "request failed", path=request.url.path, status=500, problem=problem.slug, exc_info=error
+    )
     return problem_response(request, problem, "this is a fault of the service; its log has the details")
 
 
@@ -122,7 +124,9 @@ def _log(request: Request, problem: Problem, error: object) -> None:
     """One line for each refusal. What is the client's own doing is no reason to warn."""
     level = logging.WARNING if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
     status = problem.status.value
-    hop_log.get().log(level, "× request", path=request.url.path, status=status, problem=problem.slug, error=str(error))
+    service_log.get_logger().log(
+        level, "request refused", path=request.url.path, status=status, problem=problem.slug, error=str(error)
+    )
 
 
 def problem_response(request: Request, problem: Problem, detail: str) -> Response:

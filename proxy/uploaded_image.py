@@ -88,7 +88,7 @@ async def _read_body(request: Request, max_bytes: int, upload: Upload) -> bytes:
             break
         else:
             chunks.clear()
-            upload.give_back()
+            upload.release()
     if received > max_bytes:
         raise TooLarge(f"the body has more than {max_bytes} bytes: send a smaller image")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

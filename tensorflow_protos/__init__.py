@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 @contextmanager
-def without_the_runtime() -> Iterator[None]:
+def stub_tensorflow() -> Iterator[None]:
     """What is imported within, of `tensorflow.core` or on top of it, is imported by itself.
 
     Importing anything below `tensorflow` first runs `tensorflow/__init__.py`: the whole runtime. So an empty module

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from tests.support import models
-from tests.support.processes import ROOT
-from tests.support.redis import RedisServer
-from tests.support.stack import Stack
+from harness import models
+from harness.processes import ROOT
+from harness.redis import RedisServer
+from harness.stack import Stack
 
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # no test reports to anybody
 hypothesis.settings.register_profile("shared machine", deadline=None)  # how long a step takes is not what is tested

@@ -11,12 +11,12 @@ import pytest
 
 from backend.settings import Settings as BackendSettings
 from deploy.local.settings import LocalSettings
+from harness.models import has_trained_mobilenet
+from harness.processes import ROOT
+from harness.stack import Stack
+from harness.waiting import wait_until
 from proxy.settings import Settings as ProxySettings
 from service_settings import ServiceSettings
-from tests.support.models import has_trained_mobilenet
-from tests.support.processes import ROOT
-from tests.support.stack import Stack
-from tests.support.waiting import wait_until
 
 README = (ROOT / "README.md").read_text("utf-8")
 TRANSCRIPTS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)

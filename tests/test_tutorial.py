@@ -4,10 +4,10 @@ import base64
 
 import httpx
 
+from harness.models import has_trained_mobilenet
+from harness.stack import Stack
+from harness.waiting import wait_until
 from job_store import JobStatus, JobStore
-from tests.support.models import has_trained_mobilenet
-from tests.support.stack import Stack
-from tests.support.waiting import wait_until
 
 
 async def test_one_image_is_answered_now_and_refined_later(stack: Stack, client: httpx.AsyncClient, cat: bytes) -> None:
@@ -39,5 +39,5 @@ async def test_one_image_is_answered_now_and_refined_later(stack: Stack, client:
         assert job.output
         assert job.output["label"] == refined
         assert job.attempts == 1
-        assert not await redis.exists(store.keys.image(job_id))
+        assert not await redis.exists(store.keys.payload(job_id))
     await stack.until_idle()

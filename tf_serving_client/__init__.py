@@ -1,6 +1,7 @@
 """Asks a model over TensorFlow Serving's gRPC API. The only place that knows a protobuf."""
 
 from tf_serving_client.channel import open_channel
+from tf_serving_client.classifier import Availability, Classifier
 from tf_serving_client.errors import (
     ContractBroken,
     ImageRejected,
@@ -10,13 +11,15 @@ from tf_serving_client.errors import (
     ModelUnavailable,
 )
 from tf_serving_client.image_classifier import ImageClassifier
-from tf_serving_client.introduction import introduced
 from tf_serving_client.labels import BadLabels, read_labels
+from tf_serving_client.model_log import log_served_models
 from tf_serving_client.model_status import ModelDescription, ModelStatus
 from tf_serving_client.prediction import Prediction
 
 __all__ = [
+    "Availability",
     "BadLabels",
+    "Classifier",
     "ContractBroken",
     "ImageClassifier",
     "ImageRejected",
@@ -27,7 +30,7 @@ __all__ = [
     "ModelTooSlow",
     "ModelUnavailable",
     "Prediction",
-    "introduced",
+    "log_served_models",
     "open_channel",
     "read_labels",
 ]

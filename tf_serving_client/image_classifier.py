@@ -25,7 +25,7 @@ class ImageClassifier:
         self.deadline = deadline
         self._predict = PredictionServiceStub(channel).Predict
 
-    async def classify(self, images: Sequence[bytes]) -> list[Prediction]:
+    async def classify(self, payloads: Sequence[bytes]) -> list[Prediction]:
         """Classify N encoded images (JPEG or PNG) in one Predict; the answers are in their order.
 
         Raises a `ModelError`. One image that can't be read fails all N of them (`ImageRejected`).
@@ -35,13 +35,13 @@ class ImageClassifier:
         request.model_spec.signature_name = SIGNATURE
         tensor = request.inputs[INPUT]
         tensor.dtype = DT_STRING
-        tensor.tensor_shape.dim.add(size=len(images))
-        tensor.string_val.extend(images)
+        tensor.tensor_shape.dim.add(size=len(payloads))
+        tensor.string_val.extend(payloads)
         try:
             response = await self._predict(request, timeout=self.deadline.total_seconds())
         except grpc.RpcError as error:
             raise from_rpc(self.model, error) from error
-        return self._read(response.outputs.get(OUTPUT), response.model_spec.version.value, len(images))
+        return self._read(response.outputs.get(OUTPUT), response.model_spec.version.value, len(payloads))
 
     def _read(self, tensor: TensorProto | None, version: int, count: int) -> list[Prediction]:
         width = len(self._labels)

@@ -1,8 +1,8 @@
 """TensorFlow Serving's protobuf modules and stubs."""
 
-from tensorflow_protos import without_the_runtime
+from tensorflow_protos import stub_tensorflow
 
-with without_the_runtime():
+with stub_tensorflow():
     from tensorflow.core.framework.tensor_pb2 import TensorProto
     from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_STRING
     from tensorflow_serving.apis.get_model_metadata_pb2 import (

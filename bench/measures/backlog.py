@@ -76,7 +76,7 @@ def _ends(watch: Stopwatch, seconds: float, at_most: int) -> Iterator[float]:
 
 
 def rate(times: Sequence[float]) -> float:
-    """Jobs a second. Ends come in bursts of a batch: it is counted from the end of one burst to the end of another."""
+    """Jobs a second. Completions come in bursts of a batch: it is counted from the end of one burst to the end of another."""
     if len(times) < 2:
         raise NotAsExpected(f"{len(times)} jobs ended: there is no rate in that")
     counted = times[min(SETTLING, len(times) // 2) - 1 :]

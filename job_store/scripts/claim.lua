@@ -1,6 +1,6 @@
 -- processing <- queued, or processing under a lease that ran out. Takes the oldest jobs, expired leases first.
 -- KEYS backlog   ARGV root, group, count, lease_ms, max_attempts, pending_ttl_ms, valid_until_ms
--- Returns {claims, last_entry}: each claim {id, token, attempt, waited_ms, image}, the image '' when it is gone and the
+-- Returns {claims, last_entry}: each claim {id, token, attempt, waited_ms, payload}, the payload '' when it is gone and the
 -- attempt above max_attempts when those are used up; last_entry is the newest entry the backlog ever had, which a
 -- worker that got nothing waits to see surpassed.
 local backlog, root, group, count, lease_ms = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
@@ -14,7 +14,7 @@ local claims = {}
 if now > tonumber(ARGV[7]) then return {claims, '0-0'} end
 
 local function take(entry, id)
-  local job, image = root .. 'job:' .. id, root .. 'image:' .. id
+  local job, payload = root .. 'job:' .. id, root .. 'image:' .. id
   local status, current, attempts, created_at =
     unpack(redis.call('HMGET', job, 'status', 'entry', 'attempts', 'created_at'))
   if current ~= entry or (status ~= 'queued' and status ~= 'processing') then -- the job expired
@@ -26,8 +26,8 @@ local function take(entry, id)
   local token = redis.call('HINCRBY', job, 'token', 1)
   redis.call('HSET', job, 'status', 'processing', 'attempts', math.min(attempt, max_attempts), 'started_at', now)
   redis.call('PEXPIRE', job, pending_ttl)
-  redis.call('PEXPIRE', image, pending_ttl)
-  claims[#claims + 1] = {id, token, attempt, now - tonumber(created_at), redis.call('GET', image) or ''}
+  redis.call('PEXPIRE', payload, pending_ttl)
+  claims[#claims + 1] = {id, token, attempt, now - tonumber(created_at), redis.call('GET', payload) or ''}
 end
 
 local function take_all(entries)

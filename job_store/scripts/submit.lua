@@ -1,14 +1,14 @@
--- queued <- nothing. Accepts a job: hash, image and backlog entry in one step, or none of them.
--- KEYS job, image, backlog   ARGV id, image, provisional, max_backlog, pending_ttl_ms
+-- queued <- nothing. Accepts a job: hash, payload and backlog entry in one step, or none of them.
+-- KEYS job, payload, backlog   ARGV id, payload, provisional, max_backlog, pending_ttl_ms
 -- Returns 'accepted', 'taken' (the id is in use) or 'full'.
-local job, image, backlog = KEYS[1], KEYS[2], KEYS[3]
+local job, payload, backlog = KEYS[1], KEYS[2], KEYS[3]
 local ttl = ARGV[5]
 
 if redis.call('EXISTS', job) == 1 then return 'taken' end
 if redis.call('XLEN', backlog) >= tonumber(ARGV[4]) then return 'full' end
 
 -- The first write is the one Redis refuses when its memory is full; after it, the rest goes through.
-local stored = redis.pcall('SET', image, ARGV[2], 'PX', ttl)
+local stored = redis.pcall('SET', payload, ARGV[2], 'PX', ttl)
 if stored.err then
   if string.find(stored.err, 'OOM', 1, true) then return 'full' end
   return stored

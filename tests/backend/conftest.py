@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from harness.stack import Process, Stack
+from harness.waiting import wait_until
 from job_store import Job, JobStatus, JobStore, Policy
-from tests.support.stack import Process, Stack
-from tests.support.waiting import wait_until
 
 
 @pytest_asyncio.fixture

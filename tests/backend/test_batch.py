@@ -9,16 +9,14 @@ from redis.asyncio import Redis
 
 from backend import batch
 from backend.batch import Batch, Means
-from backend.patience import Patience
+from backend.retrier import Patience
 from backend.worker import Worker
-from job_store import BacklogBell, Claim, Job, JobStatus, JobStore, Policy
-from tests.support.waiting import wait_until
+from harness.waiting import wait_until
+from job_store import BacklogListener, Claim, Job, JobStatus, JobStore, Policy
 from tf_serving_client import (
-    ImageClassifier,
     ImageRejected,
     ModelBusy,
     ModelError,
-    ModelStatus,
     ModelTooSlow,
     ModelUnavailable,
     Prediction,
@@ -28,19 +26,21 @@ Answer = Callable[[Sequence[bytes]], None]
 """Looks at the images of a Predict; raises what the model says, or returns, and they are classified."""
 
 
-class ScriptedModel(ImageClassifier):
+class ScriptedModel:
     def __init__(self, answer: Answer) -> None:
         self.model, self.deadline, self.answer = "m", timedelta(seconds=0.05), answer
         self.asked: list[list[bytes]] = []
 
-    async def classify(self, images: Sequence[bytes]) -> list[Prediction]:
-        self.asked.append(list(images))
-        self.answer(images)
-        return [Prediction(self.model, 1, ((image.decode(), 1.0),)) for image in images]
+    async def classify(self, payloads: Sequence[bytes]) -> list[Prediction]:
+        self.asked.append(list(payloads))
+        self.answer(payloads)
+        return [Prediction(self.model, 1, ((payload.decode(), 1.0),)) for payload in payloads]
 
 
-class ScriptedStatus(ModelStatus):
+class ScriptedStatus:
     """Available but for as many questions as `away`."""
+
+    model = "m"
 
     def __init__(self) -> None:
         self.away = 0
@@ -62,7 +62,7 @@ class World:
             await self.store.submit(image, {})
         for _ in range(attempt - 1):
             for claim in (await self.store.claim(len(images))).jobs:
-                await self.store.give_back(claim, counts=True)
+                await self.store.requeue(claim, counts=True)
         return (await self.store.claim(len(images))).jobs
 
     async def work(self, claims: list[Claim]) -> list[Job]:
@@ -169,13 +169,13 @@ async def test_a_fault_in_recording_one_answer_harms_no_other(redis: Redis, monk
     finish = world.store.finish
 
     async def faulty(claim: Claim, output: Mapping[str, object]) -> bool:
-        if claim.image == b"bad":
+        if claim.payload == b"bad":
             raise RuntimeError("a fault of ours")
         return await finish(claim, output)
 
     monkeypatch.setattr(world.store, "finish", faulty)
     ids = [await world.store.submit(image, {}) for image in (b"1", b"2", b"bad", b"4")]
-    bell = BacklogBell(redis, world.store.keys, timedelta(seconds=0.05))
+    bell = BacklogListener(redis, world.store.keys, timedelta(seconds=0.05))
     worker = Worker(world.means, bell, batch_size=8, lanes=1)
     running = asyncio.create_task(worker.run(world.stopping, timedelta(seconds=5)))
 
@@ -213,7 +213,7 @@ async def test_what_a_stopping_worker_has_not_done_goes_back_at_no_cost(redis: R
     claims = await world.claimed(b"a", b"b")
     unfinished = Batch(claims, world.means)
     await unfinished.work()
-    await unfinished.give_back(counts=False, reason="the worker stops")
+    await unfinished.requeue(counts=False, reason="the worker stops")
     jobs = [job for claim in claims if (job := await world.store.find(claim.job_id))]
     assert fates(jobs) == [(JobStatus.QUEUED, 0)] * 2
 
@@ -229,7 +229,7 @@ async def test_a_fault_of_the_worker_itself_spends_an_attempt_and_no_lane(
 
     world = World(redis, answer)
     bad = await world.store.submit(b"fault", {})
-    bell = BacklogBell(redis, world.store.keys, timedelta(seconds=0.05))
+    bell = BacklogListener(redis, world.store.keys, timedelta(seconds=0.05))
     worker = Worker(world.means, bell, batch_size=1, lanes=1)
     running = asyncio.create_task(worker.run(world.stopping, timedelta(seconds=5)))
     good = await world.store.submit(b"good", {})

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
+from harness.stack import Process, Stack
+from harness.waiting import wait_until
 from job_store import Job, JobStatus, JobStore
-from tests.support.images import encoded
-from tests.support.stack import Process, Stack
-from tests.support.waiting import wait_until
+from tests.images import encoded
 
 Ended = Callable[[str], Awaitable[Job]]
 PROVISIONAL = {"label": "from a test"}
@@ -58,7 +58,7 @@ async def test_a_model_that_is_away_costs_no_attempt(
 ) -> None:
     stack.accurate.stop()
     job_ids = [await store.submit(SMALL, PROVISIONAL) for _ in range(6)]
-    await wait_until(lambda: short_lease.logged("↻ model"))
+    await wait_until(lambda: short_lease.logged("model unavailable"))
     lease_s = store.policy.lease.total_seconds()
     since = asyncio.get_running_loop().time()
     await wait_until(lambda: asyncio.get_running_loop().time() > since + 2 * lease_s)  # leases must be kept up
@@ -71,7 +71,7 @@ async def test_sigterm_finishes_or_gives_back_and_costs_no_attempt(
     stack: Stack, store: JobStore, short_lease: Process, ended: Ended
 ) -> None:
     job_ids = [await store.submit(SMALL, PROVISIONAL) for _ in range(40)]
-    await wait_until(lambda: short_lease.logged("← job"))
+    await wait_until(lambda: short_lease.logged("job finished"))
     assert short_lease.stop() == 0
     jobs = [await store.find(job_id) for job_id in job_ids]
     assert {job.status for job in jobs if job} == {JobStatus.SUCCEEDED, JobStatus.QUEUED}
@@ -84,7 +84,7 @@ async def test_sigterm_while_the_model_is_away_gives_everything_back(
 ) -> None:
     stack.accurate.stop()
     job_ids = [await store.submit(SMALL, PROVISIONAL) for _ in range(6)]
-    await wait_until(lambda: short_lease.logged("↻ model"))
+    await wait_until(lambda: short_lease.logged("model unavailable"))
     assert short_lease.stop() == 0
     jobs = [await store.find(job_id) for job_id in job_ids]
     assert [(job.status, job.attempts) for job in jobs if job] == [(JobStatus.QUEUED, 0)] * 6
@@ -97,7 +97,7 @@ async def test_a_worker_that_wakes_after_its_lease_changes_nothing(
     stack: Stack, store: JobStore, short_lease: Process, ended: Ended
 ) -> None:
     job_ids = [await store.submit(SMALL, PROVISIONAL) for _ in range(24)]
-    await wait_until(lambda: short_lease.logged("← job"))
+    await wait_until(lambda: short_lease.logged("job finished"))
     short_lease.send(signal.SIGSTOP)
     other = Process(short_lease.command, short_lease.environment, short_lease.log.with_name("other"))
     other.start()
@@ -105,7 +105,7 @@ async def test_a_worker_that_wakes_after_its_lease_changes_nothing(
         before = [await ended(job_id) for job_id in job_ids]
     finally:
         short_lease.send(signal.SIGCONT)
-    await wait_until(lambda: short_lease.logged("× late") or short_lease.logged("× lease"))
+    await wait_until(lambda: short_lease.logged("late result refused") or short_lease.logged("lease lost"))
     other.stop()
     after = [await ended(job_id) for job_id in job_ids]
     assert [(job.status, job.output, job.completed_at) for job in after] == [
@@ -116,7 +116,7 @@ async def test_a_worker_that_wakes_after_its_lease_changes_nothing(
 
 async def test_redis_may_be_killed_under_the_worker(stack: Stack, store: JobStore, ended: Ended) -> None:
     job_ids = [await store.submit(SMALL, PROVISIONAL) for _ in range(20)]
-    await wait_until(lambda: stack.backend.logged("← job", job_ids[0]))
+    await wait_until(lambda: stack.backend.logged("job finished", job_ids[0]))
     await asyncio.to_thread(stack.redis.kill)
     await stack.redis.start()
     assert {(await ended(job_id)).status for job_id in job_ids} == {JobStatus.SUCCEEDED}

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from harness.models import export_both
+from harness.processes import PYTHON, ROOT
 from tests.chaos import clock_faults
 from tests.chaos.campaign import Outcome
 from tests.chaos.campaigns import all_small_pictures, load_of_photographs, wage_all
@@ -21,8 +23,6 @@ from tests.chaos.service import serving
 from tests.chaos.small_models import exported
 from tests.chaos.table import table
 from tests.chaos.traffic import Load
-from tests.support.models import export_both
-from tests.support.processes import PYTHON, ROOT
 
 
 def report(outcome: Outcome) -> None:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from tests.support.images import encoded
+from tests.images import encoded
 
 FORMS: Final = {
     "JPEG": "image/jpeg",

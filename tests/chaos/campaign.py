@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
+from harness.waiting import wait_until
 from tests.chaos.fault import Fault
 from tests.chaos.ledger import Ledger, Verdict
 from tests.chaos.service import Service
 from tests.chaos.traffic import Load, Picture, Traffic
-from tests.support.waiting import wait_until
 
 GROWTH_MB: Final = 30.0
 """More than what a process takes in its first seconds under load, and less than a leak takes in twenty faults."""

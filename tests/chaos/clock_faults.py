@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from harness.stack import Process
+from harness.waiting import wait_until
 from tests.chaos.fault import Fault
 from tests.chaos.service import Service
-from tests.support.stack import Process
-from tests.support.waiting import wait_until
 
 LIBRARY: Final = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 JUMPS: Final = [timedelta(hours=1), timedelta(hours=-1), timedelta(0)]
@@ -32,9 +32,11 @@ async def clock_jumps(service: Service) -> None:
             await wait_until(partial(is_working_at, jumping, jump))
     finally:
         await asyncio.to_thread(jumping.stop)
-        starts = own.logged("→ worker")
+        starts = own.logged("worker started")
         own.start()
-        await wait_until(lambda: own.logged("→ worker") > starts)  # what it weighs before it is loaded says nothing
+        await wait_until(
+            lambda: own.logged("worker started") > starts
+        )  # what it weighs before it is loaded says nothing
 
 
 def set_to(clock: Path, jump: timedelta) -> None:
@@ -54,7 +56,7 @@ def under(clock: Path) -> Mapping[str, str]:
 
 def is_working_at(worker: Process, jump: timedelta) -> bool:
     """Whether the last job that it finished was finished at about that time of its own."""
-    finished = [line for line in worker.log.read_text("utf-8").splitlines() if "← job" in line]
+    finished = [line for line in worker.log.read_text("utf-8").splitlines() if "job finished" in line]
     if not finished:
         return False
     at = datetime.fromisoformat(finished[-1].removeprefix("at=").split()[0])

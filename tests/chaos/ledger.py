@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from harness.waiting import wait_until
 from job_store import Job, JobStore, StoreUnavailable
-from job_store.store import redis_answers
+from job_store.connection import redis_errors
 from tests.chaos.traffic import ALIKE, Told
-from tests.support.waiting import wait_until
 
 Fields = Mapping[bytes, bytes]
 SETTLES_WITHIN_S: Final = 30.0
@@ -26,7 +26,7 @@ class Verdict:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    """Ends that these images can't have."""
+    """Completions that these images can't have."""
     left_behind: list[str] = field(default_factory=list)
 
     @property
@@ -130,11 +130,13 @@ class Ledger:
         groups = await redis.xinfo_groups(keys.backlog) if await redis.exists(keys.backlog) else []
         if pending := sum(group["pending"] for group in groups):
             yield f"{pending} entries in the pending list"
-        letters = {keys.image(cast(bytes, member).decode()) for member in await redis.zrange(keys.dead_letters, 0, -1)}
+        letters = {
+            keys.payload(cast(bytes, member).decode()) for member in await redis.zrange(keys.dead_letters, 0, -1)
+        }
         async for key in redis.scan_iter(count=1000):
             if await redis.ttl(key) == -1:
                 yield f"{key.decode()} lives for ever"
-            if key.decode().startswith(keys.image("")) and key.decode() not in letters:
+            if key.decode().startswith(keys.payload("")) and key.decode() not in letters:
                 yield f"{key.decode()} is still there"
         unasked = await self._job_ids() - self._before - set(self._told.accepted)
         if len(unasked) > self._told.without_an_id:
@@ -163,7 +165,7 @@ class Ledger:
         wanted = list(job_ids)
         found: list[Fields] = []
         for first in range(0, len(wanted), AT_ONCE):
-            with redis_answers():
+            with redis_errors():
                 async with self._store.redis.pipeline(transaction=False) as pipe:
                     for job_id in wanted[first : first + AT_ONCE]:
                         pipe.hgetall(self._store.keys.job(job_id))
@@ -183,7 +185,7 @@ class Ledger:
     async def _listen(self) -> None:
         while True:
             try:
-                with redis_answers():
+                with redis_errors():
                     await self._hear()
             except StoreUnavailable:
                 self._heard_all = self._is_listening = False

@@ -8,12 +8,12 @@ from typing import Final
 
 import httpx
 
+from harness.stack import Process
+from harness.waiting import wait_until
 from tests.chaos.fault import Fault, reached
 from tests.chaos.link import Link
 from tests.chaos.service import Service
 from tests.chaos.small_models import ACCURATE, PNG, publish
-from tests.support.stack import Process
-from tests.support.waiting import wait_until
 
 RECOVERS_WITHIN_S: Final = 60.0
 """Most of it is TensorFlow's start, which takes five seconds on two idle cores and many times that on busy ones."""

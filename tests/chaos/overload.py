@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.waiting import wait_until
 from tests.chaos.campaign import GROWTH_MB
 from tests.chaos.ledger import Ledger, Verdict
 from tests.chaos.pace import Answers, post_at
 from tests.chaos.service import LANES, Service, serving
 from tests.chaos.small_models import exported
 from tests.chaos.traffic import Pictures, Told, Traffic
-from tests.support.waiting import wait_until
 
 CAPACITY: Final = 4.0
 """Jobs a second. One job takes this long on its way to the model and back, and there are two workers with two lanes."""

@@ -3,12 +3,12 @@
 import asyncio
 from typing import Final
 
+from harness.waiting import wait_until
 from tests.chaos.fault import Fault
 from tests.chaos.link import Link
 from tests.chaos.model_faults import RECOVERS_WITHIN_S
 from tests.chaos.service import Service
 from tests.chaos.small_models import NONSENSE, image_of
-from tests.support.waiting import wait_until
 
 DEADLY: Final = b"this image kills the model server"
 FAILS_WITHIN_S: Final = 120.0

@@ -13,13 +13,13 @@ import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from harness.processes import PYTHON, free_port
+from harness.redis import RedisServer
+from harness.stack import Process, model_server
+from harness.waiting import wait_until
 from job_store import JobStore
 from tests.chaos.link import Link
 from tests.chaos.small_models import ACCURATE, FAST
-from tests.support.processes import PYTHON, free_port
-from tests.support.redis import RedisServer
-from tests.support.stack import Process, model_server
-from tests.support.waiting import wait_until
 
 LEASE_S: Final = 2.0
 BATCH_SIZE: Final = 4
@@ -101,7 +101,7 @@ class Service:
             clients = await self.store.redis.client_list()
         except RedisError:
             return False
-        return sum(client["name"] == "backend-bell" for client in clients) >= LANES * len(self.workers)
+        return sum(client["name"] == "backend-listener" for client in clients) >= LANES * len(self.workers)
 
     async def until_up(self) -> None:
         async def is_up() -> bool:

@@ -1,9 +1,9 @@
 """Whatever an image is made of, the answer is one of those that are documented, and the service goes on."""
 
+from harness.waiting import wait_until
 from tests.chaos.image_fuzz import post_broken_images
 from tests.chaos.overload import sizes
 from tests.chaos.service import Service
-from tests.support.waiting import wait_until
 
 
 async def test_broken_images_get_documented_answers_and_do_no_harm(service: Service) -> None:

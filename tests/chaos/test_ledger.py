@@ -99,8 +99,8 @@ async def test_two_answers_to_one_image_are_wrong(case: Case) -> None:
 
 async def test_an_image_that_is_left_is_seen(case: Case) -> None:
     await case.ends()
-    await case.store.redis.set(case.store.keys.image(case.job_id), b"image", ex=60)
-    assert (await case.verdict()).left_behind == [f"{case.store.keys.image(case.job_id)} is still there"]
+    await case.store.redis.set(case.store.keys.payload(case.job_id), b"image", ex=60)
+    assert (await case.verdict()).left_behind == [f"{case.store.keys.payload(case.job_id)} is still there"]
 
 
 async def test_a_job_more_than_there_were_posts_is_seen(case: Case) -> None:

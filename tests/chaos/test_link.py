@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
+from harness.waiting import wait_until
 from tests.chaos.link import Link
-from tests.support.waiting import wait_until
 
 
 @dataclass

@@ -7,12 +7,12 @@ from statistics import median
 
 import httpx
 
+from harness.waiting import wait_until
 from tests.chaos.conftest import BODY_TIMEOUT_S
 from tests.chaos.overload import FULL, complaints, overload
 from tests.chaos.service import Service
 from tests.chaos.small_models import image_of
 from tests.chaos.traffic import Pictures, Traffic
-from tests.support.waiting import wait_until
 
 PNG = {"content-type": "image/png"}
 SLOW_CLIENTS = 100

@@ -1,9 +1,9 @@
 """What has ended is forgotten in time, and costs nothing any more."""
 
+from harness.waiting import wait_until
 from tests.chaos.conftest import JOB_TTL_S
 from tests.chaos.service import Service
 from tests.chaos.small_models import image_of
-from tests.support.waiting import wait_until
 
 PNG = {"content-type": "image/png"}
 JOBS = 100

@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 from typing import Final
 
+from harness.waiting import wait_until
 from job_store.keys import WORKERS
 from tests.chaos.fault import Fault, reached
 from tests.chaos.service import BATCH_SIZE, LEASE_S, Service
 from tests.chaos.small_models import PNG
-from tests.support.waiting import wait_until
 
 FINISH: Final = b"succeeded"
 """What is in the command that records an answer, and in no other."""
@@ -74,13 +74,13 @@ async def sleeps_past_its_lease(service: Service) -> None:
     worker = service.victim
     await reached(worker.to_model.stop_at(PNG, "request", delivered=True))
     worker.process.send(signal.SIGSTOP)
-    refused = worker.process.logged("× late")
+    refused = worker.process.logged("late result refused")
     worker.to_model.restore()
     try:
         await asyncio.sleep(LEASE_S * 2)
     finally:
         worker.process.send(signal.SIGCONT)
-    await wait_until(lambda: worker.process.logged("× late") > refused)
+    await wait_until(lambda: worker.process.logged("late result refused") > refused)
 
 
 async def has_a_twin_that_is_killed(service: Service) -> None:
@@ -89,7 +89,7 @@ async def has_a_twin_that_is_killed(service: Service) -> None:
     twin = replace(own, log=own.log.with_name(f"twin-{time.monotonic_ns()}"), running=None)
     twin.start()
     try:
-        await wait_until(lambda: twin.logged("← job"))
+        await wait_until(lambda: twin.logged("job finished"))
     finally:
         twin.kill()
 

@@ -12,11 +12,11 @@ from typing import Final
 
 import httpx
 
+from harness.models import WEIGHTS_DIR
+from harness.processes import ROOT, free_port
+from harness.waiting import wait_until
 from tests.compose.container import Container
 from tests.compose.engine import DOCKER, docker, succeeds
-from tests.support.models import WEIGHTS_DIR
-from tests.support.processes import ROOT, free_port
-from tests.support.waiting import wait_until
 
 THIS_CLONE: Final = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 VERSION: Final = f"test-{THIS_CLONE}"

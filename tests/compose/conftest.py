@@ -8,10 +8,10 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
+from harness.waiting import wait_until
 from tests.compose import engine
 from tests.compose.compose_stack import Stack, is_installed
 from tests.compose.variants import BUILT_HERE, LOCAL, TENSORFLOW, VARIANTS, stack_of
-from tests.support.waiting import wait_until
 
 HERE: Final = Path(__file__).parent
 BUILDING_S: Final = 900

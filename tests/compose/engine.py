@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.support.models import SHARED
+from harness.models import SHARED
 
 DOCKER: Final = shlex.split(os.environ.get("DOCKER", "docker"))
 WORKPLACE: Final = SHARED / "docker"

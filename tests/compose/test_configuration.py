@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 
 from backend.settings import Settings as BackendSettings
+from harness.processes import ROOT
 from proxy.settings import Settings as ProxySettings
 from tests.compose.compose_stack import compose_command
-from tests.support.processes import ROOT
 
 FILES = {
     "TensorFlow Serving": ["docker-compose.yml"],

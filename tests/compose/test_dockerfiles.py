@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.processes import ROOT
 from tests.compose.programs import program
-from tests.support.processes import ROOT
 
 
 def export_step(model: str) -> str:

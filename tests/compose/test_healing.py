@@ -4,10 +4,10 @@ from collections.abc import Collection
 
 import pytest
 
+from harness.waiting import wait_until
 from tests.compose.compose_stack import Stack
 from tests.compose.variants import in_one_variant
 from tests.compose.visitors import ANSWERED, UNREACHABLE, WITH_A_JOB, WITHOUT_A_JOB, Visitors
-from tests.support.waiting import wait_until
 
 pytestmark = in_one_variant
 

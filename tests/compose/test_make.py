@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.processes import ROOT, free_port
 from tests.compose.programs import docker_client
-from tests.support.processes import ROOT, free_port
 
 REPOSITORY = "shibui/ml-system-in-actions:sync_async_pattern"
 WITH_BUILDX = {"buildx version": (0, "v0.17.1"), "version": (0, "28.2.2")}

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.waiting import wait_until
 from tests.compose.compose_stack import Stack
 from tests.compose.variants import in_one_variant
 from tests.compose.visitors import ANSWERED, Visitors
-from tests.support.waiting import wait_until
 
 pytestmark = in_one_variant
 
@@ -28,7 +28,7 @@ async def test_three_workers_share_the_jobs_and_two_of_them_can_leave(
         scale(stack)
         workers = stack.containers("backend")
         assert len(workers) == 3
-        await wait_until(lambda: all(worker.logged("← job") for worker in workers), within=60, every=0.2)
+        await wait_until(lambda: all(worker.logged("job finished") for worker in workers), within=60, every=0.2)
         stack.make("c_up")
         assert len(stack.containers("backend")) == 1
     assert set(visitors.told) <= ANSWERED
@@ -39,7 +39,7 @@ async def test_the_proxy_can_be_several_processes(stack: Stack) -> None:
     stack.make("c_up", WORKERS="2")
     proxy = stack.container("proxy")
     models, processes = 2, 2
-    await wait_until(lambda: proxy.logged("→ model") == models * processes)
+    await wait_until(lambda: proxy.logged("model served") == models * processes)
     job_id = stack.get("/predict/test").json()["job_id"]
     await wait_until(lambda: stack.prediction(job_id), within=60)
     stack.make("c_up")

@@ -5,10 +5,10 @@ import re
 import subprocess
 from typing import Any, Final
 
+from harness.models import has_trained_mobilenet
+from harness.processes import ROOT
+from harness.waiting import wait_until
 from tests.compose.compose_stack import Stack
-from tests.support.models import has_trained_mobilenet
-from tests.support.processes import ROOT
-from tests.support.waiting import wait_until
 
 TRANSCRIPT: Final = r"""
 $ curl localhost:8000/health

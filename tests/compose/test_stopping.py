@@ -2,11 +2,11 @@
 
 import signal
 
+from harness.waiting import wait_until
 from tests.compose.compose_stack import Stack
 from tests.compose.test_containers import SERVICES
 from tests.compose.variants import in_one_variant
 from tests.compose.visitors import Visitors
-from tests.support.waiting import wait_until
 
 BY_ITSELF = {0, 128 + signal.SIGTERM}
 """A container whose grace was over ends with 137 instead."""
@@ -16,7 +16,7 @@ BY_ITSELF = {0, 128 + signal.SIGTERM}
 async def test_a_worker_told_to_stop_ends_cleanly_and_leaves_no_job_behind(stack: Stack, cat: bytes) -> None:
     worker = stack.container("backend")
     with Visitors(stack.url, cat) as visitors:
-        await wait_until(lambda: worker.logged("← job") > 2)
+        await wait_until(lambda: worker.logged("job finished") > 2)
         worker.stop()
         assert worker.state["ExitCode"] == 0
         left = [job_id for job_id in visitors.accepted if not stack.prediction(job_id)]

@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
+from harness.models import WEIGHTS_DIR
+from harness.processes import ROOT
 from tests.compose.compose_stack import VERSION, Stack
 from tests.compose.engine import can_have
-from tests.support.models import WEIGHTS_DIR
-from tests.support.processes import ROOT
 
 TENSORFLOW: Final = "TensorFlow Serving"
 LOCAL: Final = "local serving"

@@ -6,9 +6,9 @@ import pytest
 
 from deploy.local import redis_server
 from deploy.local.settings import LocalSettings
-from tests.support.processes import free_port, running
-from tests.support.redis import RedisServer
-from tests.support.waiting import wait_until
+from harness.processes import free_port, running
+from harness.redis import RedisServer
+from harness.waiting import wait_until
 
 
 def test_every_second_is_what_nobody_chose() -> None:
@@ -24,6 +24,6 @@ async def test_redis_writes_its_file_for_good_as_often_as_was_chosen(
     appendfsync = LocalSettings().appendfsync
     command = redis_server.command(redis_server.find(), port=server.port, directory=tmp_path, appendfsync=appendfsync)
     with running(command, log=tmp_path / "log"):
-        await wait_until(server.answers)
+        await wait_until(server.is_up)
         async with server.client() as client:
             assert (await client.config_get("appendfsync"))["appendfsync"] == chosen

@@ -13,8 +13,8 @@ import pytest
 from redis import Redis
 
 from deploy.local.__main__ import hold
-from tests.support.processes import PYTHON, ROOT, free_port
-from tests.support.waiting import wait_until
+from harness.processes import PYTHON, ROOT, free_port
+from harness.waiting import wait_until
 
 
 class Run:

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.support.processes import ROOT
+from harness.processes import ROOT
 
 
 def script(path: Path, text: str) -> Path:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from harness.waiting import wait_until
 from imagenet_export import saved_model
 from imagenet_export.command import main
 from imagenet_export.publishing import ModelFolder
@@ -17,7 +18,6 @@ from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export import images
 from tests.imagenet_export.machine import Machine
 from tests.imagenet_export.networks import export, lively_network, served
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)  # processes that start TensorFlow, on a machine that may be busy
 

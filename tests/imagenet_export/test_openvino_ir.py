@@ -9,7 +9,7 @@ from PIL import Image
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from imagenet_export import network, openvino_ir, saved_model, soundness, untrained
+from imagenet_export import network, openvino_ir, saved_model, untrained, verification
 from imagenet_export.errors import ExportUnsound
 from imagenet_export.publishing import Version
 from tests.imagenet_export import images
@@ -48,7 +48,7 @@ def test_one_that_answers_otherwise_is_not_published(exported: Exported, tmp_pat
     shutil.rmtree(version / FOLDER)
     openvino_ir.write(exported.architecture, other, saved_model.read(version), version)
     with pytest.raises(ExportUnsound, match="differ from the network's"):
-        soundness.check(exported.architecture, version, exported.network)
+        verification.check(exported.architecture, version, exported.network)
 
 
 def test_a_full_disk_is_the_error_any_other_writer_raises(

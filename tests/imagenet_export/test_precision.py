@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.models import PHOTOGRAPHS
 from imagenet_export import saved_model
 from imagenet_export.publishing import ModelFolder
 from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export import images
 from tests.imagenet_export.machine import Machine
 from tests.imagenet_export.networks import export, served
-from tests.support.models import PHOTOGRAPHS
 
 pytestmark = pytest.mark.timeout(300)  # the first test to ask for a model may have to export it
 ASKED = ("--precision", "bfloat16")

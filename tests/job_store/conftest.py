@@ -10,8 +10,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from deploy.local import redis_server as redis_on_this_machine
+from harness.redis import RedisServer
 from job_store import DeadLetters, JobStore
-from tests.support.redis import RedisServer
 
 
 def every_redis() -> dict[str, Path]:

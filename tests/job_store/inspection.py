@@ -9,11 +9,11 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import Job, JobStore
 from job_store.keys import WORKERS
 from tests.job_store.jobs import found
-from tests.support.redis import RedisServer
-from tests.support.waiting import wait_until
 
 
 async def contents(redis: Redis) -> Mapping[str, bytes]:
@@ -65,7 +65,7 @@ async def let_pass(steps: int) -> None:
 
 async def expire(store: JobStore, job_id: str) -> None:
     """Do what Redis does when a job's time to live is over."""
-    assert await store.redis.delete(store.keys.job(job_id), store.keys.image(job_id)) == 2
+    assert await store.redis.delete(store.keys.job(job_id), store.keys.payload(job_id)) == 2
 
 
 @asynccontextmanager

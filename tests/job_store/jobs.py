@@ -8,8 +8,8 @@ PERSIAN: Final = {"label": "Persian cat", "score": 0.46}
 SIAMESE: Final = {"label": "Siamese cat", "score": 0.83}
 
 
-async def submit(store: JobStore, *images: bytes) -> list[str]:
-    return [await store.submit(image, PERSIAN) for image in images]
+async def submit(store: JobStore, *payloads: bytes) -> list[str]:
+    return [await store.submit(payload, PERSIAN) for payload in payloads]
 
 
 async def claim_one(store: JobStore) -> Claim:

@@ -63,7 +63,7 @@ class Model:
                 error = f"gave up after {self.policy.max_attempts} attempts: none of them came to an end"
                 self._end(job_id, "failed", error=error)
             elif not self.jobs[job_id].has_image:
-                self._end(job_id, "failed", error="the image is no longer stored")
+                self._end(job_id, "failed", error="the payload is no longer stored")
         return [claim for claim in taken if self.jobs[claim[0]].status == "processing"]
 
     def finish(self, claim: Claim, output: str) -> bool:
@@ -78,7 +78,7 @@ class Model:
         self._end(claim.job_id, "failed", error=error)
         return True
 
-    def give_back(self, claim: Claim, *, counts: bool) -> bool:
+    def requeue(self, claim: Claim, *, counts: bool) -> bool:
         if not self._holds(claim):
             return False
         job = self.jobs[claim.job_id]

@@ -14,7 +14,7 @@ import sys
 from datetime import timedelta
 from typing import Final
 
-from job_store import BacklogBell, Claim, JobStore, Policy, connect
+from job_store import BacklogListener, Claim, JobStore, Policy, connect
 
 POLICY: Final = Policy(lease=timedelta(milliseconds=30), max_attempts=3, max_dead_letters=20)
 WORKERS: Final = 4
@@ -32,15 +32,15 @@ class Racer:
     def __init__(self, url: str, chance: random.Random) -> None:
         self._redis = connect(url, name="racer", timeout=10 * SECOND)
         self._store = JobStore(self._redis, POLICY)
-        self._bell = BacklogBell.hang(
-            url, name="bell", keys=self._store.keys, patience=POLICY.lease, margin=10 * SECOND
+        self._bell = BacklogListener.connect(
+            url, name="bell", keys=self._store.keys, block_for=POLICY.lease, margin=10 * SECOND
         )
         self._chance = chance
         self._abandoned: list[Claim] = []
 
     async def submit(self, jobs: int) -> None:
         for _ in range(jobs):
-            say(submitted=await self._store.submit(b"image", {}))
+            say(submitted=await self._store.submit(b"payload", {}))
 
     async def work(self) -> None:
         while True:
@@ -57,13 +57,13 @@ class Racer:
         await self._bell.redis.aclose()
 
     async def _treat(self, claim: Claim) -> None:
-        match self._chance.choices(["end", "abandon", "give back", "extend"], [5, 2, 1, 1])[0]:
+        match self._chance.choices(["end", "abandon", "requeue", "extend"], [5, 2, 1, 1])[0]:
             case "end":
                 await self._end(claim)
             case "abandon":
                 self._abandoned.append(claim)
-            case "give back":
-                await self._store.give_back(claim, counts=self._chance.random() < 0.5)
+            case "requeue":
+                await self._store.requeue(claim, counts=self._chance.random() < 0.5)
             case "extend":
                 await self._store.extend(claim)
                 await self._end(claim)

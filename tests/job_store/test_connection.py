@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from harness.redis import RedisServer
 from job_store import JobStore, StoreUnavailable, connect
 from job_store.connection import MAX_CONNECTIONS
 from tests.job_store.flaky_network import FlakyNetwork
 from tests.job_store.inspection import backlog, wait_until_so
 from tests.job_store.jobs import submit
-from tests.support.redis import RedisServer
 
 SECOND = timedelta(seconds=1)
 
@@ -26,11 +26,11 @@ async def test_a_command_whose_answer_was_lost_is_not_sent_again(store: JobStore
         connect(network.url, name="far", timeout=5 * SECOND) as redis,
     ):
         far_store = JobStore(redis)
-        before = await submit(far_store, b"image")
+        before = await submit(far_store, b"payload")
         network.lose_next_answer()
         with pytest.raises(StoreUnavailable, match="closed"):
-            await submit(far_store, b"image")
-        after = await submit(far_store, b"image")
+            await submit(far_store, b"payload")
+        after = await submit(far_store, b"payload")
         first, _, last = await backlog(store)
         assert [first, last] == before + after, "what got no answer was done, and done once"
 
@@ -39,7 +39,7 @@ async def test_a_redis_that_came_back_is_found_by_the_first_command(own_redis_se
     await own_redis_server.start()
     async with own_redis_server.client() as redis:
         store = JobStore(redis)
-        (job_id,) = await submit(store, b"image")
+        (job_id,) = await submit(store, b"payload")
         await asyncio.gather(*(store.find(job_id) for _ in range(MAX_CONNECTIONS)))
         own_redis_server.kill()
         with pytest.raises(StoreUnavailable):
@@ -51,7 +51,7 @@ async def test_a_redis_that_came_back_is_found_by_the_first_command(own_redis_se
 async def test_more_callers_than_connections_wait_their_turn(redis_server: RedisServer) -> None:
     async with connect(redis_server.url, name="busy", timeout=5 * SECOND) as redis:
         store = JobStore(redis)
-        ids = await asyncio.gather(*(store.submit(b"image", {}) for _ in range(10 * MAX_CONNECTIONS)))
+        ids = await asyncio.gather(*(store.submit(b"payload", {}) for _ in range(10 * MAX_CONNECTIONS)))
         assert len(set(ids)) == 10 * MAX_CONNECTIONS
         clients = await redis.client_list()
         assert sum(client["name"] == "busy" for client in clients) <= MAX_CONNECTIONS
@@ -61,7 +61,7 @@ async def test_callers_that_go_away_take_no_connection_and_no_answer_with_them(
     store: JobStore, redis_server: RedisServer
 ) -> None:
     chance = random.Random(1)
-    ids = [await store.submit(b"image", {"number": number}) for number in range(20)]
+    ids = [await store.submit(b"payload", {"number": number}) for number in range(20)]
 
     async def ask(number: int) -> None:
         with suppress(TimeoutError):

@@ -6,10 +6,10 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
+from harness.redis import RedisServer
 from job_store import JobStore, Policy
 from tests.job_store.inspection import keys, wait_until_so
 from tests.job_store.jobs import top_five
-from tests.support.redis import RedisServer
 
 PROVISIONAL: Final = top_five("mobilenet_v2", "Persian cat")
 OUTPUT: Final = top_five("inception_v3", "Siamese cat")

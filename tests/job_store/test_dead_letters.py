@@ -3,11 +3,11 @@ from tests.job_store.inspection import expire
 from tests.job_store.jobs import claim_one, submit
 
 
-async def fail(store: JobStore, *images: bytes) -> list[str]:
-    """Dead letters of these images, a millisecond apart from each other, oldest first."""
+async def fail(store: JobStore, *payloads: bytes) -> list[str]:
+    """Dead letters of these payloads, a millisecond apart from each other, oldest first."""
     ids = []
-    for milliseconds, image in enumerate(images):
-        ids += await submit(store, image)
+    for milliseconds, payload in enumerate(payloads):
+        ids += await submit(store, payload)
         await store.fail(await claim_one(store), "broken")
         await store.redis.zincrby(store.keys.dead_letters, milliseconds, ids[-1])
     return ids
@@ -26,10 +26,10 @@ async def test_they_are_listed_newest_first(store: JobStore, dead_letters: DeadL
 
 
 async def test_their_images_can_be_looked_at(store: JobStore, dead_letters: DeadLetters) -> None:
-    (job_id,) = await fail(store, b"image")
-    assert await dead_letters.image(job_id) == b"image"
+    (job_id,) = await fail(store, b"payload")
+    assert await dead_letters.payload(job_id) == b"payload"
     await dead_letters.discard(job_id)
-    assert await dead_letters.image(job_id) is None
+    assert await dead_letters.payload(job_id) is None
 
 
 async def test_those_that_expired_are_forgotten_when_they_would_be_listed(

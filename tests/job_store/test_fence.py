@@ -29,11 +29,11 @@ async def taken_over_and_failed(store: JobStore, claim: Claim) -> None:
 
 async def taken_over_and_given_back(store: JobStore, claim: Claim) -> None:
     await let_lease_run_out(store, claim.job_id)
-    assert await store.give_back(await claim_one(store), counts=True)
+    assert await store.requeue(await claim_one(store), counts=True)
 
 
 async def given_back(store: JobStore, claim: Claim) -> None:
-    assert await store.give_back(claim, counts=True)
+    assert await store.requeue(claim, counts=True)
 
 
 async def given_back_and_taken(store: JobStore, claim: Claim) -> None:
@@ -76,19 +76,19 @@ async def fail(store: JobStore, claim: Claim) -> bool:
     return await store.fail(claim, "too late")
 
 
-async def give_back(store: JobStore, claim: Claim) -> bool:
-    return await store.give_back(claim, counts=True)
+async def requeue(store: JobStore, claim: Claim) -> bool:
+    return await store.requeue(claim, counts=True)
 
 
-async def give_back_uncounted(store: JobStore, claim: Claim) -> bool:
-    return await store.give_back(claim, counts=False)
+async def requeue_uncounted(store: JobStore, claim: Claim) -> bool:
+    return await store.requeue(claim, counts=False)
 
 
 async def extend(store: JobStore, claim: Claim) -> bool:
     return await store.extend(claim)
 
 
-LATE: Final[list[Step]] = [finish, fail, give_back, give_back_uncounted, extend]
+LATE: Final[list[Step]] = [finish, fail, requeue, requeue_uncounted, extend]
 
 
 def name(step: Step) -> str:
@@ -98,7 +98,7 @@ def name(step: Step) -> str:
 @pytest.mark.parametrize("overtaken", OVERTAKEN, ids=name)
 @pytest.mark.parametrize("late", LATE, ids=name)
 async def test_a_late_worker_changes_nothing(store: JobStore, overtaken: Step, late: Step) -> None:
-    await submit(store, b"image")
+    await submit(store, b"payload")
     outdated = await claim_one(store)
     await overtaken(store, outdated)
     before = await contents(store.redis)
@@ -108,7 +108,7 @@ async def test_a_late_worker_changes_nothing(store: JobStore, overtaken: Step, l
 
 @pytest.mark.parametrize("late", LATE, ids=name)
 async def test_a_worker_whose_lease_ran_out_is_in_time_while_no_other_took_the_job(store: JobStore, late: Step) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
     await let_lease_run_out(store, job_id)
     assert await late(store, claim) is True

@@ -6,10 +6,10 @@ from contextlib import suppress
 import pytest
 import pytest_asyncio
 
+from harness.redis import RedisServer
 from job_store import DeadLetters, JobStatus, JobStore, QueueFull
 from tests.job_store.inspection import contents
 from tests.job_store.jobs import SIAMESE, claim_one, found, submit
-from tests.support.redis import RedisServer
 
 IMAGE = bytes(100_000)
 
@@ -45,7 +45,7 @@ async def test_jobs_in_redis_go_all_their_ways(store: JobStore) -> None:
     assert await store.extend(to_finish)
     assert await store.finish(to_finish, SIAMESE)
     assert await store.fail(to_fail, "broken")
-    assert await store.give_back(to_return, counts=False)
+    assert await store.requeue(to_return, counts=False)
     assert (await found(store, succeeds)).output == SIAMESE
     assert (await found(store, fails)).error == "broken"
     assert (await claim_one(store)).job_id == returns
@@ -66,7 +66,7 @@ async def test_dead_letters_can_be_seen_replayed_and_discarded(store: JobStore) 
         await store.fail(claim, "broken")
     await fill(store)
     assert {letter.id for letter in await dead_letters.list()} == {replayed, discarded}
-    assert await dead_letters.image(discarded) == IMAGE
+    assert await dead_letters.payload(discarded) == IMAGE
     assert await dead_letters.discard(discarded)
     assert await dead_letters.replay(replayed)
     assert (await claim_one(store)).job_id == replayed

@@ -2,11 +2,11 @@ import pytest
 from redis.asyncio import Redis
 
 from deploy.local import redis_server as redis_on_this_machine
+from harness.processes import free_port
+from harness.redis import RedisServer
 from job_store import DeadLetters, JobStore, Keys, keys
 from tests.job_store import inspection
 from tests.job_store.jobs import SIAMESE, claim_one, submit
-from tests.support.processes import free_port
-from tests.support.redis import RedisServer
 
 
 async def every_kind_of_job(store: JobStore) -> None:
@@ -37,7 +37,7 @@ async def test_stores_of_different_prefixes_share_a_redis_and_never_meet(redis: 
     ours, theirs = JobStore(redis, keys=Keys("ours")), JobStore(redis, keys=Keys("theirs"))
     await every_kind_of_job(ours)
     before = {key: value for key, value in (await inspection.contents(redis)).items() if key.startswith("{ours}:")}
-    (job_id,) = await submit(theirs, b"image")
+    (job_id,) = await submit(theirs, b"payload")
     assert await ours.find(job_id) is None
     claims = (await theirs.claim(5)).jobs
     assert [claim.job_id for claim in claims] == [job_id]

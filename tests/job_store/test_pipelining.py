@@ -8,12 +8,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from harness.redis import RedisServer
 from job_store import JobStore, StoreUnavailable, connect
 from job_store.connection import MAX_CONNECTIONS
 from job_store.pipelining import ENOUGH_BYTES, Pipelining
 from tests.job_store.flaky_network import FlakyNetwork
 from tests.job_store.inspection import backlog
-from tests.support.redis import RedisServer
 
 SECOND = timedelta(seconds=1)
 
@@ -24,10 +24,10 @@ async def reads(redis: Redis) -> int:
 
 
 async def test_jobs_that_come_together_share_a_round_trip(store: JobStore, redis_server: RedisServer) -> None:
-    await store.submit(b"image", {})  # now there is a connection, and Redis knows the script
+    await store.submit(b"payload", {})  # now there is a connection, and Redis knows the script
     async with redis_server.client() as onlooker:
         before = await reads(onlooker)
-        ids = await asyncio.gather(*(store.submit(b"image", {}) for _ in range(8)))
+        ids = await asyncio.gather(*(store.submit(b"payload", {}) for _ in range(8)))
         assert await reads(onlooker) - before <= 2, "one for the jobs and one for this question"
     assert [job_id for job_id in await backlog(store) if job_id in ids] == ids
 
@@ -110,19 +110,19 @@ async def test_a_connection_that_is_lost_is_an_error_for_all_on_it(redis_server:
         connect(network.url, name="far", timeout=5 * SECOND) as redis,
     ):
         far_store = JobStore(redis)
-        await far_store.submit(b"image", {})
+        await far_store.submit(b"payload", {})
         network.lose_next_answer()
-        outcomes = await asyncio.gather(*(far_store.submit(b"image", {}) for _ in range(3)), return_exceptions=True)
+        outcomes = await asyncio.gather(*(far_store.submit(b"payload", {}) for _ in range(3)), return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 3
         assert isinstance(outcomes[0], StoreUnavailable)
         assert isinstance(outcomes[0].__cause__, RedisConnectionError)
-        assert len(await asyncio.gather(*(far_store.submit(b"image", {}) for _ in range(3)))) == 3
+        assert len(await asyncio.gather(*(far_store.submit(b"payload", {}) for _ in range(3)))) == 3
 
 
 async def test_a_script_that_redis_forgot_is_sent_again_for_each(store: JobStore) -> None:
-    await store.submit(b"image", {})
+    await store.submit(b"payload", {})
     await store.redis.script_flush()
-    ids = await asyncio.gather(*(store.submit(b"image", {}) for _ in range(8)))
+    ids = await asyncio.gather(*(store.submit(b"payload", {}) for _ in range(8)))
     assert sorted((await backlog(store))[1:]) == sorted(ids)
 
 
@@ -133,8 +133,10 @@ async def test_a_store_that_stands_still_is_given_up_on(count: int, redis_server
         connect(network.url, name="far", timeout=timedelta(milliseconds=200)) as redis,
     ):
         far_store = JobStore(redis)
-        await far_store.submit(b"image", {})
+        await far_store.submit(b"payload", {})
         network.forget_every_connection()
-        outcomes = await asyncio.gather(*(far_store.submit(b"image", {}) for _ in range(count)), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(far_store.submit(b"payload", {}) for _ in range(count)), return_exceptions=True
+        )
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * count
-        assert await far_store.submit(b"image", {})
+        assert await far_store.submit(b"payload", {})

@@ -27,27 +27,27 @@ async def shorten_lives(redis: Redis) -> None:
 
 
 async def test_a_job_that_waits_lives_as_long_as_it_may_wait(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     assert {key: await lives(store.redis, key) for key in await keys(store.redis)} == {
         store.keys.job(job_id): PENDING,
-        store.keys.image(job_id): PENDING,
+        store.keys.payload(job_id): PENDING,
         store.keys.backlog: PENDING,
     }
 
 
 async def test_each_attempt_starts_its_life_anew(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     await shorten_lives(store.redis)
     await claim_one(store)
-    for key in (store.keys.job(job_id), store.keys.image(job_id), store.keys.backlog):
+    for key in (store.keys.job(job_id), store.keys.payload(job_id), store.keys.backlog):
         assert await lives(store.redis, key) == PENDING
 
 
 async def test_the_backlog_outlives_the_jobs_in_it(store: JobStore) -> None:
-    await submit(store, b"image")
+    await submit(store, b"payload")
     claim = await claim_one(store)
     await shorten_lives(store.redis)
-    await store.give_back(claim, counts=True)
+    await store.requeue(claim, counts=True)
     assert await lives(store.redis, store.keys.backlog) == PENDING
     await shorten_lives(store.redis)
     await submit(store, b"another")
@@ -66,7 +66,7 @@ async def test_an_ended_job_lives_as_long_as_it_can_be_fetched(store: JobStore) 
     assert {key: await lives(store.redis, key) for key in await keys(store.redis)} == {
         store.keys.job(succeeded): ENDED,
         store.keys.job(failed): ENDED,
-        store.keys.image(failed): ENDED,
+        store.keys.payload(failed): ENDED,
         store.keys.dead_letters: ENDED,
         store.keys.backlog: PENDING,
     }
@@ -76,20 +76,20 @@ async def test_an_ended_job_lives_as_long_as_it_can_be_fetched(store: JobStore) 
 
 
 async def test_a_replayed_job_may_wait_as_long_as_a_new_one(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     await store.fail(await claim_one(store), "broken")
     await shorten_lives(store.redis)
     await DeadLetters(store.redis, store).replay(job_id)
     assert {key: await lives(store.redis, key) for key in await keys(store.redis)} == {
         store.keys.job(job_id): PENDING,
-        store.keys.image(job_id): PENDING,
+        store.keys.payload(job_id): PENDING,
         store.keys.backlog: PENDING,
     }
 
 
 async def test_once_their_time_is_over_nothing_is_left(redis: Redis) -> None:
     store = JobStore(redis, Policy(pending_ttl=timedelta(seconds=1), job_ttl=timedelta(seconds=1)))
-    await submit(store, *[b"image"] * 4)
+    await submit(store, *[b"payload"] * 4)
     await store.finish(await claim_one(store), SIAMESE)
     await store.fail(await claim_one(store), "broken")
     await claim_one(store)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.processes import PYTHON, running, stop
+from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import Job, JobStatus, JobStore
 from tests.job_store.inspection import backlog, ends_announced, pending
 from tests.job_store.jobs import claim_one, found, submit
 from tests.job_store.racer import WORKERS
-from tests.support.processes import PYTHON, running, stop
-from tests.support.redis import RedisServer
-from tests.support.waiting import wait_until
 
 
 @asynccontextmanager
@@ -25,7 +25,7 @@ async def many_stores(server: RedisServer, number: int = 10) -> AsyncIterator[li
 
 
 async def test_a_job_is_handed_to_one_of_many_who_claim_at_once(store: JobStore, redis_server: RedisServer) -> None:
-    ids = await submit(store, *[b"image"] * 200)
+    ids = await submit(store, *[b"payload"] * 200)
     async with many_stores(redis_server) as stores:
         rounds = await asyncio.gather(*(each.claim(3) for each in stores * 10))
     handed_out = [claim.job_id for claims in rounds for claim in claims.jobs]
@@ -35,7 +35,7 @@ async def test_a_job_is_handed_to_one_of_many_who_claim_at_once(store: JobStore,
 async def test_a_job_ends_once_for_all_who_end_it_at_once(store: JobStore, redis_server: RedisServer) -> None:
     async with many_stores(redis_server) as stores, ends_announced(store) as ended:
         for _ in range(20):
-            (job_id,) = await submit(store, b"image")
+            (job_id,) = await submit(store, b"payload")
             claim = await claim_one(store)
             finishes = [each.finish(claim, {"label": str(number)}) for number, each in enumerate(stores)]
             failures = [each.fail(claim, str(number)) for number, each in enumerate(stores)]
@@ -52,7 +52,7 @@ async def test_an_id_is_given_to_one_of_many_who_draw_it_at_once(
     draws = itertools.chain.from_iterable([f"id {number}"] * 10 for number in itertools.count())
     monkeypatch.setattr(secrets, "token_hex", lambda _: next(draws))
     async with many_stores(redis_server) as stores:
-        ids = await asyncio.gather(*(each.submit(b"image", {}) for each in stores))
+        ids = await asyncio.gather(*(each.submit(b"payload", {}) for each in stores))
     assert len(set(ids)) == len(stores)
     assert sorted(await backlog(store)) == sorted(ids)
 

@@ -13,13 +13,13 @@ async def test_a_script_is_sent_in_full_only_to_a_redis_that_does_not_know_it(st
 async def test_a_redis_that_forgot_the_scripts_is_told_again(store: JobStore, dead_letters: DeadLetters) -> None:
     forget = store.redis.script_flush
     await forget()
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     await forget()
     claim = await claim_one(store)
     await forget()
     assert await store.extend(claim)
     await forget()
-    assert await store.give_back(claim, counts=True)
+    assert await store.requeue(claim, counts=True)
     claim = await claim_one(store)
     await forget()
     assert await store.fail(claim, "broken")

@@ -27,10 +27,10 @@ from hypothesis.stateful import (
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from harness.redis import RedisServer
 from job_store import Claim, DeadLetters, JobStore, Policy, QueueFull
 from job_store.keys import WORKERS
 from tests.job_store.model import Model
-from tests.support.redis import RedisServer
 
 POLICY: Final = Policy(max_backlog=6, max_dead_letters=2, lease=timedelta(hours=1))
 
@@ -60,7 +60,7 @@ class JobStoreMachine(RuleBasedStateMachine):
         return multiple(*(self.submit_one() for _ in range(count) if self.model.has_room()))
 
     def submit_one(self) -> str:
-        job_id: str = self.run(self.store.submit(b"image", {}))
+        job_id: str = self.run(self.store.submit(b"payload", {}))
         assert job_id not in self.model.jobs
         self.model.submit(job_id)
         return job_id
@@ -69,7 +69,7 @@ class JobStoreMachine(RuleBasedStateMachine):
     @rule()
     def submit_too_many(self) -> None:
         with pytest.raises(QueueFull):
-            self.run(self.store.submit(b"image", {}))
+            self.run(self.store.submit(b"payload", {}))
 
     # What workers do, also with claims that are outdated
 
@@ -85,7 +85,7 @@ class JobStoreMachine(RuleBasedStateMachine):
     def claim_up_to(self, count: int) -> MultipleResults[Claim]:
         claims = self.run(self.store.claim(count)).jobs
         assert [(claim.job_id, claim.token, claim.attempt) for claim in claims] == self.model.claim(count)
-        assert all(claim.image == b"image" for claim in claims)
+        assert all(claim.payload == b"payload" for claim in claims)
         return multiple(*claims)
 
     @rule(claim=claims, label=some.sampled_from(["this", "that"]))
@@ -98,8 +98,8 @@ class JobStoreMachine(RuleBasedStateMachine):
         assert self.run(self.store.fail(claim, error)) == self.model.fail(claim, error)
 
     @rule(claim=claims, counts=some.booleans())
-    def give_back(self, claim: Claim, counts: bool) -> None:
-        assert self.run(self.store.give_back(claim, counts=counts)) == self.model.give_back(claim, counts=counts)
+    def requeue(self, claim: Claim, counts: bool) -> None:
+        assert self.run(self.store.requeue(claim, counts=counts)) == self.model.requeue(claim, counts=counts)
 
     @rule(claim=claims)
     def extend(self, claim: Claim) -> None:
@@ -130,7 +130,7 @@ class JobStoreMachine(RuleBasedStateMachine):
 
     @rule(job_id=jobs, only_its_image=some.booleans())
     def a_job_is_lost(self, job_id: str, only_its_image: bool) -> None:
-        self.redis.delete(self.keys.image(job_id))
+        self.redis.delete(self.keys.payload(job_id))
         self.model.jobs[job_id].has_image = False
         if not only_its_image:
             self.redis.delete(self.keys.job(job_id))
@@ -181,9 +181,9 @@ class JobStoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def an_image_is_there_until_its_job_ends_and_while_it_is_a_dead_letter(self) -> None:
-        images = {job_id for job_id in self.model.jobs if self.redis.exists(self.keys.image(job_id))}
-        assert images == {job_id for job_id, job in self.model.jobs.items() if job.has_image}
-        assert {job_id for job_id in images if self.model.jobs[job_id].is_over} <= set(self.model.dead_letters)
+        payloads = {job_id for job_id in self.model.jobs if self.redis.exists(self.keys.payload(job_id))}
+        assert payloads == {job_id for job_id, job in self.model.jobs.items() if job.has_image}
+        assert {job_id for job_id in payloads if self.model.jobs[job_id].is_over} <= set(self.model.dead_letters)
 
     @invariant()
     def the_newest_failed_jobs_are_the_dead_letters(self) -> None:

@@ -9,24 +9,24 @@ import pytest
 from redis.asyncio import Redis
 
 from deploy.local import redis_server as redis_on_this_machine
+from harness.redis import RedisServer
 from job_store import Claim, DeadLetters, JobStore, StoreUnavailable, connect
 from tests.job_store.inspection import backlog, contents, hung, let_lease_run_out, let_pass, pending, wait_until_so
 from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
-from tests.support.redis import RedisServer
 
-CLAIM: Final = Claim("id", token=1, attempt=1, waited_ms=0, image=b"image")
+CLAIM: Final = Claim("id", token=1, attempt=1, waited_ms=0, payload=b"payload")
 
 EVERY_METHOD: Final[dict[str, Callable[[JobStore], Awaitable[object]]]] = {
-    "submit": lambda store: store.submit(b"image", PERSIAN),
+    "submit": lambda store: store.submit(b"payload", PERSIAN),
     "claim": lambda store: store.claim(1),
     "finish": lambda store: store.finish(CLAIM, SIAMESE),
     "fail": lambda store: store.fail(CLAIM, "broken"),
-    "give back": lambda store: store.give_back(CLAIM, counts=True),
+    "requeue": lambda store: store.requeue(CLAIM, counts=True),
     "extend": lambda store: store.extend(CLAIM),
     "find": lambda store: store.find("id"),
     "backlog length": lambda store: store.backlog_length(),
     "list dead letters": lambda store: DeadLetters(store.redis, store).list(),
-    "see a dead letter": lambda store: DeadLetters(store.redis, store).image("id"),
+    "see a dead letter": lambda store: DeadLetters(store.redis, store).payload("id"),
     "replay": lambda store: DeadLetters(store.redis, store).replay("id"),
     "discard": lambda store: DeadLetters(store.redis, store).discard("id"),
 }
@@ -55,7 +55,7 @@ async def kill(server: RedisServer, redis: Redis) -> None:
 
 @pytest.mark.parametrize("job_id", ["unknown", "", "*", "../backlog", "a b\r\nc", "猫", "0" * 10_000])
 async def test_a_job_that_never_was_is_not_found(store: JobStore, job_id: str) -> None:
-    await submit(store, b"image")
+    await submit(store, b"payload")
     assert await store.find(job_id) is None
 
 
@@ -74,14 +74,14 @@ async def test_a_redis_that_was_emptied_takes_new_jobs_and_no_late_answers(store
     await store.redis.flushall()
     assert not await store.extend(lost)
     assert not await store.finish(lost, SIAMESE)
-    assert not await store.give_back(lost, counts=True)
+    assert not await store.requeue(lost, counts=True)
     assert await contents(store.redis) == {}
     (job_id,) = await submit(store, b"3")
     assert (await claim_one(store)).job_id == job_id
 
 
 async def test_a_caller_who_is_cancelled_at_whatever_moment_is_cancelled(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     for moment in range(40):
         caller = asyncio.create_task(store.find(job_id))
         await let_pass(moment)
@@ -146,7 +146,7 @@ async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten
         claims = {claim.job_id: claim for claim in (await store.claim(5)).jobs}
         await store.finish(claims[succeeded], SIAMESE)
         await store.fail(claims[failed], "broken")
-        await store.give_back(claims[returned], counts=True)
+        await store.requeue(claims[returned], counts=True)
         await let_lease_run_out(store, lost)
         before = [await found(store, job_id) for job_id in (succeeded, failed, held, lost, returned, waiting)]
         if rewritten:
@@ -161,7 +161,7 @@ async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten
             assert replace(after, expires_at=job.expires_at) == job
         assert await pending(store) == [held, lost]
         claimed = (await store.claim(5)).jobs
-        assert [(claim.job_id, claim.image) for claim in claimed] == [(lost, b"4"), (waiting, b"6"), (returned, b"5")]
+        assert [(claim.job_id, claim.payload) for claim in claimed] == [(lost, b"4"), (waiting, b"6"), (returned, b"5")]
         assert await store.finish(claims[held], SIAMESE), "its lease and its claim still hold"
         assert not await store.finish(claims[lost], SIAMESE)
         assert [letter.id for letter in await dead_letters.list()] == [failed]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import hop_log
+import service_log
 from local_tf_serving.errors import ServingError
 from local_tf_serving.manager import Manager, Pace
 from local_tf_serving.predictor import Predictor
@@ -45,11 +45,11 @@ class Life:
             "m",
             base_path,
             self._load,
-            log=hop_log.get(),
+            log=service_log.get_logger(),
             on_outcome=self.outcomes.append,
             pace=pace,
             clock=lambda: self.now if self.turned_by_hand else time.monotonic(),
-            give_back_memory=self._give_back_memory,
+            trim_memory=self._trim_memory,
         )
 
     def publish(self, version: int) -> None:
@@ -70,7 +70,7 @@ class Life:
         (status,) = self.manager.servables.statuses("m", version)
         return status.error
 
-    def _give_back_memory(self) -> None:
+    def _trim_memory(self) -> None:
         if not self.memory_is_given_back:
             raise RuntimeError("no memory is given back")
         self.memory_given_back += 1

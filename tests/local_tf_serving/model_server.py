@@ -19,8 +19,8 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from tests.support.processes import PYTHON, free_port, running
-from tests.support.waiting import wait_until
+from harness.processes import PYTHON, free_port, running
+from harness.waiting import wait_until
 
 MODEL = "m"
 

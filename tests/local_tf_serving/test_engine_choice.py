@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.processes import PYTHON, ROOT
 from tests.local_tf_serving import saved_models
 from tests.local_tf_serving.exported import newest
 from tests.local_tf_serving.model_server import MODEL, ModelServer, request
-from tests.support.processes import PYTHON, ROOT
 
 IR = "assets.extra/openvino/model.xml"
 pytestmark = pytest.mark.timeout(300)  # the first test to ask for a model may have to export it
@@ -43,7 +43,7 @@ async def test_an_ir_is_served_without_tensorflow_in_memory(server: ModelServer,
         await server.until(1, "AVAILABLE")
         over_grpc = scores(server, cat)
         assert not maps_tensorflow(process)
-        (line,) = server.lines("hop=engine")
+        (line,) = server.lines("event=engine")
     assert "engine=openvino" in line
     assert IR in line
     assert len(over_grpc) == 1001

@@ -10,10 +10,10 @@ import openvino
 import pytest
 from PIL import Image
 
+from harness.models import PHOTOGRAPHS, has_trained, has_trained_mobilenet
 from local_tf_serving.errors import Code, ServingError
 from tests.imagenet_export import images
 from tests.local_tf_serving.exported import Model, loaded, newest, strings
-from tests.support.models import PHOTOGRAPHS, has_trained, has_trained_mobilenet
 
 ALIKE = 0.01
 pytestmark = pytest.mark.timeout(300)  # the first test to ask for a model may have to export it

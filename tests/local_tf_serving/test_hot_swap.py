@@ -13,9 +13,9 @@ import pytest_asyncio
 import tensorflow as tf
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 
+from harness.waiting import wait_until
 from tests.local_tf_serving import saved_models
 from tests.local_tf_serving.model_server import MODEL, Gate, ModelServer, request
-from tests.support.waiting import wait_until
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -9,8 +9,8 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from harness.waiting import wait_until
 from tests.local_tf_serving.model_server import Gate, ModelServer, request
-from tests.support.waiting import wait_until
 
 FOR_EVER = 2**62
 
@@ -92,6 +92,6 @@ async def test_a_rest_prediction_waits_for_a_thread_and_its_time_runs_meanwhile(
 
 
 def test_at_debug_level_there_is_a_line_a_request(narrow: ModelServer) -> None:
-    before = len(narrow.lines("← predict", "code=OK", "model=m"))
+    before = len(narrow.lines("event=predict", "code=OK", "model=m"))
     narrow.predict(request("echo_float", value=[1.0]))
-    assert len(narrow.lines("← predict", "code=OK", "model=m")) == before + 1
+    assert len(narrow.lines("event=predict", "code=OK", "model=m")) == before + 1

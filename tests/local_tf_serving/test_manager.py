@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import wait_until
 from local_tf_serving.errors import Code, InvalidArgument, NotFound, ServingError
 from local_tf_serving.manager import Pace
 from tests.local_tf_serving.life import Life
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture

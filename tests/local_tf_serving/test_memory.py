@@ -10,5 +10,5 @@ class Node:
 
 def test_what_refers_only_to_itself_is_freed() -> None:
     node = weakref.ref(Node())
-    memory.give_back()
+    memory.trim()
     assert node() is None

@@ -125,6 +125,6 @@ def test_reloading_the_configuration_is_unimplemented(server: ModelServer) -> No
 
 def test_the_log_says_what_happened_and_holds_nothing_of_tensorflows(server: ModelServer, cat: bytes) -> None:
     server.refusal(request(image_bytes=[cat[:3000]]))
-    assert server.lines("process=tf-serving:m", "hop=loading", "version=1")
-    assert server.lines("process=tf-serving:m", "hop=available", "version=1")
+    assert server.lines("process=tf-serving:m", "event=loading", "version=1")
+    assert server.lines("process=tf-serving:m", "event=available", "version=1")
     assert [line for line in server.lines() if not line.startswith("at=")] == []

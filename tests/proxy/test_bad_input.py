@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from tests.support.images import animated_webp, encoded, png_bomb, png_with, webp_bomb
+from tests.images import animated_webp, encoded, png_bomb, png_with, webp_bomb
 
 JSON = {"content-type": "application/json"}
 RAW = {"content-type": "image/jpeg"}

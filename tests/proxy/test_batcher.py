@@ -8,18 +8,18 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.stack import Stack
 from proxy.batcher import ENOUGH_BYTES, Batcher
 from proxy.errors import Overloaded
+from tests.images import encoded
 from tests.proxy.test_endpoints import JPEG, proxy_with
-from tests.support.images import encoded
-from tests.support.stack import Stack
-from tf_serving_client import ImageClassifier, ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
+from tf_serving_client import ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
 
 MINUTE = timedelta(minutes=1)
 BROKEN, FATAL, SLOW, ODD = b"broken", b"fatal", b"slow", b"odd"
 
 
-class SlowModel(ImageClassifier):
+class SlowModel:
     """Answers when it is told to. An image is its own label, but for some that the model does not stand."""
 
     def __init__(self, deadline: timedelta = MINUTE) -> None:
@@ -31,18 +31,18 @@ class SlowModel(ImageClassifier):
         for _ in range(predicts):
             self._may_answer.release()
 
-    async def classify(self, images: Sequence[bytes]) -> list[Prediction]:
-        self.asked.append([*images])
+    async def classify(self, payloads: Sequence[bytes]) -> list[Prediction]:
+        self.asked.append([*payloads])
         await self._may_answer.acquire()
-        if FATAL in images:
+        if FATAL in payloads:
             raise ModelUnavailable(self.model, "gone")
-        if SLOW in images:
+        if SLOW in payloads:
             raise ModelTooSlow(self.model, "too slow")
-        if ODD in images:
+        if ODD in payloads:
             raise RuntimeError("a fault of ours")
-        if BROKEN in images:
+        if BROKEN in payloads:
             raise ImageRejected(self.model, "one of them is broken")
-        return [Prediction(self.model, 1, ((image.decode(), 1.0),)) for image in images]
+        return [Prediction(self.model, 1, ((payload.decode(), 1.0),)) for payload in payloads]
 
 
 def posted(batcher: Batcher, *images: bytes) -> list[asyncio.Task[Prediction]]:
@@ -113,7 +113,7 @@ async def test_a_call_that_is_cancelled_is_an_error_for_those_who_asked() -> Non
     """As grpc.aio does to all calls of a channel that is closed."""
 
     class Closed(SlowModel):
-        async def classify(self, images: Sequence[bytes]) -> list[Prediction]:
+        async def classify(self, payloads: Sequence[bytes]) -> list[Prediction]:
             raise asyncio.CancelledError
 
     batcher = Batcher(Closed(), at_once=1, size=8, waiting=9)

@@ -34,7 +34,7 @@ def test_what_an_upload_gave_back_is_free_at_once() -> None:
     budget = ByteBudget(BUDGET)
     with budget.upload() as first, budget.upload() as second:
         first.take(900 * KB)
-        first.give_back()
+        first.release()
         second.take(500 * KB)
         first.take(500 * KB)
 

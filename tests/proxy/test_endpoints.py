@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.processes import free_port
+from harness.stack import Process, Stack
+from harness.waiting import wait_until
 from job_store import JobStore
-from tests.support.images import encoded
-from tests.support.processes import free_port
-from tests.support.stack import Process, Stack
-from tests.support.waiting import wait_until
+from tests.images import encoded
 
 JPEG = {"content-type": "image/jpeg"}
 
@@ -107,7 +107,7 @@ async def test_a_client_s_request_id_comes_back_and_is_logged(
 ) -> None:
     response = await client.get("/predict/test", headers={"X-Request-ID": given})
     assert response.headers["x-request-id"] == given
-    assert stack.proxy.logged("→ job", f"job={response.json()['job_id']}", f"request={given}")
+    assert stack.proxy.logged("job accepted", f"job={response.json()['job_id']}", f"request={given}")
 
 
 @pytest.mark.parametrize("given", ["", "a b", "A" * 65, "a\tb", 'a"b'])
@@ -118,7 +118,7 @@ async def test_a_request_id_that_would_spoil_the_log_is_replaced(given: str, cli
 
 async def test_a_job_is_one_line_a_hop_in_each_process(stack: Stack, client: httpx.AsyncClient) -> None:
     job_id = (await client.get("/predict/test")).json()["job_id"]
-    await wait_until(lambda: stack.backend.logged("← job", job_id))
+    await wait_until(lambda: stack.backend.logged("job finished", job_id))
     assert stack.proxy.logged(f"job={job_id}") == 1
     assert stack.backend.logged(f"job={job_id}") == 1
 
@@ -199,7 +199,7 @@ async def test_an_accurate_model_that_is_away_is_ng_and_jobs_are_taken_all_the_s
     finally:
         stack.accurate.start()
     await wait_until(stack.is_up, within=60)
-    await wait_until(lambda: stack.backend.logged("← job", job_id), within=60)
+    await wait_until(lambda: stack.backend.logged("job finished", job_id), within=60)
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_body_does_no_harm(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from proxy.errors import BadRequest, Undecodable
 from proxy.image_header import read_header
-from tests.support.images import encoded
+from tests.images import encoded
 
 
 @given(

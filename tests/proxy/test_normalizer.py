@@ -14,12 +14,12 @@ import pytest
 import pytest_asyncio
 from PIL import Image, ImageOps
 
+from harness.models import PHOTOGRAPHS, has_trained_mobilenet
 from proxy.admission import Admission
 from proxy.errors import Overloaded, Undecodable
 from proxy.image_header import read_header
 from proxy.normalizer import Normalizer
-from tests.support.images import encoded
-from tests.support.models import PHOTOGRAPHS, has_trained_mobilenet
+from tests.images import encoded
 
 SIDE: Final = 448
 JPEG: Final = {"content-type": "image/jpeg"}

@@ -10,7 +10,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.support.stack import Stack
+from harness.stack import Stack
 
 EXAMPLES: Final = int(os.environ.get("OPENAPI_EXAMPLES", "30"))
 """Of each operation."""

@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 
-import hop_log
+import service_log
 from proxy import errors, problems
 from proxy.request_id import RequestId
 
@@ -46,10 +46,10 @@ def lines() -> Iterator[list[structlog.typing.EventDict]]:
         raise structlog.DropEvent
 
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, keep])
-    hop_log.get.cache_clear()
+    service_log.get_logger.cache_clear()
     yield lines
     structlog.reset_defaults()
-    hop_log.get.cache_clear()
+    service_log.get_logger.cache_clear()
 
 
 async def asked(path: str) -> httpx.Response:
@@ -59,21 +59,21 @@ async def asked(path: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "level", "problem"),
+    ("path", "status", "event", "level", "problem"),
     [
-        ("/unforeseen", 500, "error", "unforeseen"),
-        ("/refused", 400, "info", "not-base64"),
-        ("/nowhere", 404, "info", "not-found"),
+        ("/unforeseen", 500, "request failed", "error", "unforeseen"),
+        ("/refused", 400, "request refused", "info", "not-base64"),
+        ("/nowhere", 404, "request refused", "info", "not-found"),
     ],
 )
 async def test_header_body_and_one_line_name_the_same_request(
-    path: str, status: int, level: str, problem: str, lines: list[structlog.typing.EventDict]
+    path: str, status: int, event: str, level: str, problem: str, lines: list[structlog.typing.EventDict]
 ) -> None:
     response = await asked(path)
     assert response.status_code == status
     assert response.headers["x-request-id"] == response.json()["trace_id"] == "mine"
     [line] = lines
-    assert (line["event"], line["level"], line["path"]) == ("× request", level, path)
+    assert (line["event"], line["level"], line["path"]) == (event, level, path)
     assert (line["status"], line["problem"], line["request"]) == (status, problem, "mine")
 
 

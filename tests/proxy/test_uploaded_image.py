@@ -14,7 +14,7 @@ from starlette.types import Message
 from proxy.byte_budget import ALWAYS_TAKEN, ByteBudget
 from proxy.errors import NotBase64, Overloaded, TooLarge
 from proxy.uploaded_image import Limits, decode_base64, read_image
-from tests.support.images import encoded
+from tests.images import encoded
 
 LIMITS = Limits(max_bytes=2 * ALWAYS_TAKEN, max_pixels=50_000_000, body_timeout=timedelta(seconds=60))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import PYTHON, ROOT
+from harness.processes import PYTHON, ROOT
 
 
 @pytest.mark.parametrize("process", ["proxy", "backend"])

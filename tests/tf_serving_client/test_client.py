@@ -9,9 +9,9 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
-from tests.support.images import encoded
-from tests.support.processes import PYTHON, ROOT, free_port
-from tests.support.stack import Stack
+from harness.processes import PYTHON, ROOT, free_port
+from harness.stack import Stack
+from tests.images import encoded
 from tf_serving_client import (
     BadLabels,
     ContractBroken,

@@ -13,7 +13,7 @@ from tests.job_store.jobs import SIAMESE, claim_one, found, submit
 async def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: JobStore) -> None:
     ids = await submit(store, b"1", b"2", b"3")
     claims = (await store.claim(2)).jobs
-    assert [(claim.job_id, claim.image, claim.attempt, claim.token) for claim in claims] == [
+    assert [(claim.job_id, claim.payload, claim.attempt, claim.token) for claim in claims] == [
         (ids[0], b"1", 1, 1),
         (ids[1], b"2", 1, 1),
     ]
@@ -22,7 +22,7 @@ async def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: JobS
 
 
 async def test_a_claimed_job_is_processing_and_says_since_when(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
     job = await found(store, job_id)
     assert (job.status, job.attempts, job.completed_at) == (JobStatus.PROCESSING, 1, None)
@@ -48,7 +48,7 @@ async def test_the_last_entry_is_the_newest_there_ever_was(store: JobStore) -> N
 
 
 async def test_a_lease_that_lasts_leaves_the_job_to_its_worker(store: JobStore) -> None:
-    await submit(store, b"image")
+    await submit(store, b"payload")
     await claim_one(store)
     assert (await store.claim(5)).jobs == []
 
@@ -58,14 +58,14 @@ async def test_leases_that_ran_out_are_taken_over_before_jobs_that_wait(store: J
     first, _ = (await store.claim(2)).jobs
     await let_lease_run_out(store, lost)
     again, other = (await store.claim(2)).jobs
-    assert (again.job_id, again.attempt, again.image) == (lost, 2, b"lost")
+    assert (again.job_id, again.attempt, again.payload) == (lost, 2, b"lost")
     assert again.token > first.token
     assert other.job_id == waiting
     assert await pending(store) == [lost, held, waiting]
 
 
 async def test_more_leases_ran_out_than_asked_for(store: JobStore) -> None:
-    ids = await submit(store, *[b"image"] * 30)
+    ids = await submit(store, *[b"payload"] * 30)
     for claim in (await store.claim(30)).jobs:
         await let_lease_run_out(store, claim.job_id)
     taken_over = [claim.job_id for _ in range(3) for claim in (await store.claim(10)).jobs]
@@ -73,7 +73,7 @@ async def test_more_leases_ran_out_than_asked_for(store: JobStore) -> None:
 
 
 async def test_leases_that_ran_out_are_found_among_many_that_last(store: JobStore) -> None:
-    ids = await submit(store, *[b"image"] * 60)
+    ids = await submit(store, *[b"payload"] * 60)
     await store.claim(60)
     overdue = [ids[0], ids[30], ids[31]]
     for job_id in overdue:
@@ -84,7 +84,7 @@ async def test_leases_that_ran_out_are_found_among_many_that_last(store: JobStor
 
 async def test_a_lease_of_a_millisecond_really_runs_out(redis: Redis) -> None:
     store = JobStore(redis, Policy(lease=timedelta(milliseconds=1), max_attempts=1_000))
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     claims = [claim for _ in range(50) for claim in (await store.claim(1)).jobs]
     assert [(claim.job_id, claim.token) for claim in claims] == [(job_id, n + 1) for n in range(len(claims))]
     assert len(claims) > 1
@@ -106,17 +106,17 @@ async def test_a_job_whose_attempts_are_used_up_fails_and_is_not_handed_out(redi
 
 async def test_a_job_whose_image_is_gone_fails_and_is_not_handed_out(store: JobStore) -> None:
     blind, good = await submit(store, b"blind", b"good")
-    await store.redis.delete(store.keys.image(blind))
+    await store.redis.delete(store.keys.payload(blind))
     assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
     job = await found(store, blind)
-    assert (job.status, job.error) == (JobStatus.FAILED, "the image is no longer stored")
+    assert (job.status, job.error) == (JobStatus.FAILED, "the payload is no longer stored")
 
 
 async def test_a_job_that_cannot_be_given_up_now_does_not_cost_the_others_their_attempt(
     store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blind, good = await submit(store, b"blind", b"good")
-    await store.redis.delete(store.keys.image(blind))
+    await store.redis.delete(store.keys.payload(blind))
     with monkeypatch.context() as outage:
         outage.setattr(store, "fail", AsyncMock(side_effect=StoreUnavailable))
         assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
@@ -135,7 +135,7 @@ async def test_jobs_that_expired_while_they_waited_take_no_place_in_a_batch(stor
 
 
 async def test_a_job_that_expired_while_it_was_worked_on_leaves_nothing_behind(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
     await let_lease_run_out(store, job_id)
     await expire(store, job_id)
@@ -146,7 +146,7 @@ async def test_a_job_that_expired_while_it_was_worked_on_leaves_nothing_behind(s
 
 
 async def test_an_entry_that_is_not_the_jobs_own_is_dropped(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     await store.redis.xadd(store.keys.backlog, {"id": job_id})
     assert [claim.job_id for claim in (await store.claim(5)).jobs] == [job_id]
     assert await backlog(store) == await pending(store) == [job_id]
@@ -178,7 +178,7 @@ async def test_without_the_backlog_a_job_in_hand_still_comes_to_its_end(store: J
     assert await store.extend(claims[0])
     assert await store.finish(claims[0], SIAMESE)
     assert await store.fail(claims[1], "broken")
-    assert await store.give_back(claims[2], counts=True)
+    assert await store.requeue(claims[2], counts=True)
     statuses = [(await found(store, job_id)).status for job_id in (finished, failed)]
     assert statuses == [JobStatus.SUCCEEDED, JobStatus.FAILED]
     assert (await claim_one(store)).job_id == returned
@@ -189,7 +189,7 @@ async def test_without_the_backlog_a_job_in_hand_still_comes_to_its_end(store: J
 async def test_a_claim_that_redis_comes_to_too_late_takes_nothing(
     store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     before = await contents(store.redis)
     seconds, microseconds = await store.redis.time()
     with monkeypatch.context() as stall:
@@ -201,7 +201,7 @@ async def test_a_claim_that_redis_comes_to_too_late_takes_nothing(
 
 
 async def test_what_redis_refuses_is_said_as_it_is(store: JobStore) -> None:
-    await submit(store, b"image")
+    await submit(store, b"payload")
     await claim_one(store)
     before = await contents(store.redis)
     with pytest.raises(StoreUnavailable, match="COUNT must be > 0"):

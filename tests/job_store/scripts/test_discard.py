@@ -6,7 +6,7 @@ from tests.job_store.jobs import claim_one, found, submit
 async def test_a_discarded_dead_letter_is_a_failed_job_without_an_image(
     store: JobStore, dead_letters: DeadLetters
 ) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     await store.fail(await claim_one(store), "broken")
     assert await dead_letters.discard(job_id)
     job = await found(store, job_id)
@@ -17,16 +17,16 @@ async def test_a_discarded_dead_letter_is_a_failed_job_without_an_image(
 
 
 async def test_a_job_that_was_replayed_cannot_be_discarded(store: JobStore, dead_letters: DeadLetters) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     await store.fail(await claim_one(store), "broken")
     await dead_letters.replay(job_id)
     before = await contents(store.redis)
     assert not await dead_letters.discard(job_id)
     assert await contents(store.redis) == before
-    assert (await claim_one(store)).image == b"image"
+    assert (await claim_one(store)).payload == b"payload"
 
 
 async def test_a_job_that_is_no_dead_letter_keeps_its_image(store: JobStore, dead_letters: DeadLetters) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     assert not await dead_letters.discard(job_id)
-    assert await store.redis.get(store.keys.image(job_id)) == b"image"
+    assert await store.redis.get(store.keys.payload(job_id)) == b"payload"

@@ -9,7 +9,7 @@ from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
 
 
 async def test_a_finished_job_has_both_answers_and_no_image(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     assert await store.finish(await claim_one(store), SIAMESE)
     job = await found(store, job_id)
     assert (job.status, job.provisional, job.output, job.error) == (JobStatus.SUCCEEDED, PERSIAN, SIAMESE, None)
@@ -21,12 +21,12 @@ async def test_a_finished_job_has_both_answers_and_no_image(store: JobStore) -> 
 
 
 async def test_a_failed_job_says_why_and_is_a_dead_letter_with_its_image(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     assert await store.fail(await claim_one(store), "not an image: こわれた")
     job = await found(store, job_id)
     assert (job.status, job.output, job.error) == (JobStatus.FAILED, None, "not an image: こわれた")
     assert job.completed_at
-    assert await store.redis.get(store.keys.image(job_id)) == b"image"
+    assert await store.redis.get(store.keys.payload(job_id)) == b"payload"
     assert await store.redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode()]
     assert await backlog(store) == await pending(store) == []
 
@@ -44,14 +44,14 @@ async def test_an_ended_job_keeps_what_is_told_of_it_and_its_fence(store: JobSto
 async def test_more_dead_letters_than_may_be_lose_the_oldest_and_their_images(redis: Redis) -> None:
     store = JobStore(redis, Policy(max_dead_letters=2))
     ids = []
-    for image in (b"1", b"2", b"3", b"4"):
-        ids += await submit(store, image)
+    for payload in (b"1", b"2", b"3", b"4"):
+        ids += await submit(store, payload)
         await store.fail(await claim_one(store), "broken")
         assert await redis.zcard(store.keys.dead_letters) == min(len(ids), 2)
         await redis.zadd(store.keys.dead_letters, {ids[-1]: len(ids)})  # in one millisecond there is no oldest
     assert await redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode() for job_id in ids[2:]]
-    images = await redis.mget(*(store.keys.image(job_id) for job_id in ids))
-    assert images == [None, None, b"3", b"4"]
+    payloads = await redis.mget(*(store.keys.payload(job_id) for job_id in ids))
+    assert payloads == [None, None, b"3", b"4"]
     assert {(await found(store, job_id)).status for job_id in ids} == {JobStatus.FAILED}
 
 
@@ -82,12 +82,12 @@ async def test_an_end_told_twice_is_true_twice_and_the_second_changes_nothing(st
 
 @pytest.mark.parametrize("end", ["finish", "fail"])
 async def test_an_ended_job_stays_as_it_ended(store: JobStore, end: str) -> None:
-    await submit(store, b"image")
+    await submit(store, b"payload")
     claim = await claim_one(store)
     assert await (store.finish(claim, SIAMESE) if end == "finish" else store.fail(claim, "broken"))
     before = await contents(store.redis)
     assert not await (store.fail(claim, "broken") if end == "finish" else store.finish(claim, SIAMESE))
-    assert not await store.give_back(claim, counts=True)
+    assert not await store.requeue(claim, counts=True)
     assert not await store.extend(claim)
     assert await contents(store.redis) == before
     assert (await store.claim(1)).jobs == []

@@ -4,7 +4,7 @@ from tests.job_store.jobs import SIAMESE, claim_one, found, submit
 
 
 async def test_an_extended_lease_starts_anew(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
     await let_lease_run_out(store, job_id)
     assert await store.extend(claim)
@@ -13,7 +13,7 @@ async def test_an_extended_lease_starts_anew(store: JobStore) -> None:
 
 
 async def test_an_extended_job_stays_the_same_attempt(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
     for _ in range(10):
         assert await store.extend(claim)

@@ -6,7 +6,7 @@ from tests.job_store.jobs import SIAMESE, claim_one, found, submit
 
 
 async def dead_letter(store: JobStore) -> str:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     assert await store.fail(await claim_one(store), "broken")
     return job_id
 
@@ -27,7 +27,7 @@ async def test_a_replayed_job_is_worked_on_and_can_succeed(store: JobStore, dead
     job_id = await dead_letter(store)
     await dead_letters.replay(job_id)
     claim = await claim_one(store)
-    assert (claim.job_id, claim.image, claim.attempt) == (job_id, b"image", 1)
+    assert (claim.job_id, claim.payload, claim.attempt) == (job_id, b"payload", 1)
     assert await store.finish(claim, SIAMESE)
     job = await found(store, job_id)
     assert (job.status, job.output, job.error) == (JobStatus.SUCCEEDED, SIAMESE, None)
@@ -64,7 +64,7 @@ async def test_a_job_is_replayed_once(store: JobStore, dead_letters: DeadLetters
 
 async def test_a_dead_letter_whose_image_is_gone_stays_one(store: JobStore, dead_letters: DeadLetters) -> None:
     job_id = await dead_letter(store)
-    await store.redis.delete(store.keys.image(job_id))
+    await store.redis.delete(store.keys.payload(job_id))
     before = await contents(store.redis)
     assert not await dead_letters.replay(job_id)
     assert await contents(store.redis) == before

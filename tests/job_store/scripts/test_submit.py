@@ -11,7 +11,7 @@ from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
 
 
 async def test_a_submitted_job_is_queued_and_can_be_found(store: JobStore) -> None:
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     job = await found(store, job_id)
     assert (job.id, job.status, job.provisional) == (job_id, JobStatus.QUEUED, PERSIAN)
     assert (job.output, job.error, job.attempts, job.started_at, job.completed_at) == (None, None, 0, None, None)
@@ -28,7 +28,7 @@ async def test_an_id_is_96_bits_from_the_systems_source_of_secrets(
         return drawn[-1]
 
     monkeypatch.setattr(secrets, "token_hex", draw)
-    ids = await submit(store, *[b"image"] * 20)
+    ids = await submit(store, *[b"payload"] * 20)
     assert ids == drawn
     assert len(set(ids)) == 20
     assert all(re.fullmatch("[0-9a-f]{24}", job_id) for job_id in ids)
@@ -45,7 +45,7 @@ async def test_an_id_in_use_is_passed_over_and_its_job_untouched(
     before = await contents(store.redis)
     assert await submit(store, b"3") == ["free"]
     after = await contents(store.redis)
-    for key in (store.keys.job("ended"), store.keys.job("waiting"), store.keys.image("waiting")):
+    for key in (store.keys.job("ended"), store.keys.job("waiting"), store.keys.payload("waiting")):
         assert after[key] == before[key]
 
 
@@ -71,5 +71,5 @@ async def test_a_job_takes_its_place_in_the_backlog_until_it_ends(redis: Redis) 
 async def test_a_submit_is_one_command_and_so_one_round_trip(store: JobStore) -> None:
     await submit(store, b"the first one brings the script")
     async with commands_sent(store.redis) as sent:
-        await submit(store, b"image")
+        await submit(store, b"payload")
     assert sent == ["EVALSHA"]

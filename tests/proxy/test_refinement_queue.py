@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from job_store import JobStore, QueueFull, StoreUnavailable
-from proxy.refinement import Accepted, Refinement, Shed
+from proxy.refinement_queue import Accepted, Refinement, Shed
 from tf_serving_client import Prediction
 
 PROVISIONAL = Prediction("m", 1, (("cat", 1.0),))
@@ -33,7 +33,7 @@ async def outcomes(refinement: Refinement, times: int) -> list[Accepted | Shed]:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("proxy.refinement.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("proxy.refinement_queue.time.monotonic", lambda: now[0])
     return now
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagenet_export import network, soundness, untrained
+from imagenet_export import network, untrained, verification
 from imagenet_export.errors import ExportUnsound
 from tests.imagenet_export.networks import Exported
 
@@ -10,11 +10,11 @@ pytestmark = pytest.mark.timeout(300)  # the first test to ask for a model may h
 
 
 def test_a_version_that_answers_as_its_network_does_is_sound(exported: Exported) -> None:
-    soundness.check(exported.architecture, exported.version, exported.network)
+    verification.check(exported.architecture, exported.version, exported.network)
 
 
 def test_a_version_that_answers_otherwise_is_not(exported: Exported) -> None:
     other = network.constructor(exported.architecture)(weights=None)
     untrained.initialise(other)  # the exported one differs in its batch normalisations
     with pytest.raises(ExportUnsound, match="the exported scores differ from the network's by 0"):
-        soundness.check(exported.architecture, exported.version, other)
+        verification.check(exported.architecture, exported.version, other)

@@ -12,7 +12,7 @@ from tenacity import (
     retry_if_not_result,
 )
 
-import hop_log
+import service_log
 from job_store import StoreUnavailable
 
 T = TypeVar("T")
@@ -102,4 +102,4 @@ def _log_state(state: RetryCallState) -> None:
 
 
 def _log(attempt: int, error: BaseException | None) -> None:
-    hop_log.get().warning("↻ store", attempt=attempt, error=str(error))
+    service_log.get_logger().warning("store unavailable", attempt=attempt, error=str(error))

@@ -10,15 +10,17 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from background_task import background_task
+from job_store.connection import redis_errors
 from job_store.errors import StoreUnavailable
 from job_store.job import Job
-from job_store.store import JobStore, redis_answers
+from job_store.store import JobStore
 
 QUIET: Final = timedelta(seconds=5)
 """Silence after which the connection is asked whether it is still one."""
 
 
-class Ends:
+class Completions:
     """One subscription a process, however many wait.
 
     A notification is only a hint to look again: what a waiter gets is what the store says. So one that is lost while
@@ -50,12 +52,8 @@ class Ends:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Keep the subscription up for as long as the context lasts."""
-        listener = asyncio.create_task(self._listen_for_ever())
-        try:
+        async with background_task(self._listen_for_ever()):
             yield
-        finally:
-            listener.cancel()
-            await asyncio.wait([listener])
 
     async def _listen_for_ever(self) -> None:
         while True:
@@ -65,11 +63,11 @@ class Ends:
             await asyncio.sleep(0.1)
 
     async def _listen(self, subscription: PubSub) -> None:
-        with redis_answers():
+        with redis_errors():
             await subscription.subscribe(self._store.keys.ended)
         asked = False
         while True:
-            with redis_answers():
+            with redis_errors():
                 message = await subscription.get_message(timeout=QUIET.total_seconds())
                 if message is None and asked:
                     raise TimeoutError("the subscription's connection is dead")

@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from background_task import background_task
 from job_store import JobStore, Policy, connect
 from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
 from proxy.normalizer import Normalizer
-from proxy.refinement import Refinement
+from proxy.refinement_queue import Refinement
 from proxy.settings import Settings
 from proxy.uploaded_image import Limits
-from tf_serving_client import ImageClassifier, ModelStatus, introduced, open_channel, read_labels
+from tf_serving_client import ImageClassifier, ModelStatus, log_served_models, open_channel, read_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
             ModelStatus(fast, settings.fast_model, settings.health_deadline),
             ModelStatus(accurate, settings.accurate_model, settings.health_deadline),
         )
-        await stack.enter_async_context(introduced(*models))
+        await stack.enter_async_context(background_task(log_served_models(*models)))
         patience = settings.fast_model_deadline
         normalizer = Normalizer.opened(settings.normalized_side, settings.max_waiting, patience)
         yield State(

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 
+from harness.processes import PYTHON, ROOT, free_port, stop
+from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import JobStore
-from tests.support.processes import PYTHON, ROOT, free_port, stop
-from tests.support.redis import RedisServer
-from tests.support.waiting import wait_until
 
 
 @dataclass

@@ -9,21 +9,21 @@ from tests.job_store.jobs import claim_one, found, submit
 @pytest.mark.parametrize(("counts", "attempts"), [(True, 1), (False, 0)])
 async def test_a_job_given_back_waits_at_the_end_of_the_backlog(store: JobStore, counts: bool, attempts: int) -> None:
     returned, other = await submit(store, b"returned", b"other")
-    assert await store.give_back(await claim_one(store), counts=counts)
+    assert await store.requeue(await claim_one(store), counts=counts)
     job = await found(store, returned)
     assert (job.status, job.attempts) == (JobStatus.QUEUED, attempts)
     assert await backlog(store) == [other, returned]
     assert await pending(store) == []
     claims = (await store.claim(2)).jobs
     assert [(claim.job_id, claim.attempt) for claim in claims] == [(other, 1), (returned, attempts + 1)]
-    assert claims[1].image == b"returned"
+    assert claims[1].payload == b"returned"
 
 
 async def test_only_attempts_that_count_are_used_up(redis: Redis) -> None:
     store = JobStore(redis, Policy(max_attempts=1))
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     for _ in range(5):
-        assert await store.give_back(await claim_one(store), counts=False)
-    assert await store.give_back(await claim_one(store), counts=True)
+        assert await store.requeue(await claim_one(store), counts=False)
+    assert await store.requeue(await claim_one(store), counts=True)
     assert (await store.claim(1)).jobs == []
     assert (await found(store, job_id)).status is JobStatus.FAILED

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from backend.patience import Patience, pause_s
+from backend.retrier import Patience, pause_s
 from job_store import StoreUnavailable
 
 

@@ -1,9 +1,10 @@
-"""One log line a hop, the same shape in every process.
+"""One log line for each step of a job, the same shape in every process.
 
-    at=2026-11-22T10:49:45.123456Z process=proxy level=info hop="→ job" job=5b1c… model=mobilenet_v2 label="Persian cat"
-    at=2026-11-22T10:49:45.131002Z process=backend level=info hop="← job" job=5b1c… model=inception_v3 label=tabby
+    at=2026-11-22T10:49:45.123456Z process=proxy level=info event="job accepted" job=5b1c… model=mobilenet_v2 label="Persian cat"
+    at=2026-11-22T10:49:45.131002Z process=backend level=info event="job finished" job=5b1c… model=inception_v3 label=tabby
 
-`→` a job goes in, `←` an answer comes out, `↻` it is tried again, `×` it is refused or lost its turn.
+An event has one meaning in all processes: `job accepted`, `job shed`, `job finished`, `job failed`, `job requeued`,
+`late result refused`, `model unavailable`, `store unavailable`.
 """
 
 import logging
@@ -33,7 +34,6 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.format_exc_info,
-            structlog.processors.EventRenamer("hop"),
             _disarm,
             _renderer(fmt),
         ],
@@ -41,14 +41,14 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
-    get.cache_clear()
+    get_logger.cache_clear()
     logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
     # It warns of what a client sent, which is the client's to know.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 @cache
-def get() -> structlog.typing.FilteringBoundLogger:
+def get_logger() -> structlog.typing.FilteringBoundLogger:
     """The logger of this process, made once."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
     return logger
@@ -59,7 +59,9 @@ class _Library(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = min(record.levelno // 10 * 10, logging.CRITICAL)  # structlog knows no levels between
-        get().log(level, "× library", logger=record.name, error=record.getMessage(), exc_info=record.exc_info)
+        get_logger().log(
+            level, "library message", logger=record.name, error=record.getMessage(), exc_info=record.exc_info
+        )
 
 
 def _disarm(_: object, __: str, event: EventDict) -> EventDict:
@@ -70,5 +72,5 @@ def _renderer(fmt: Format) -> structlog.typing.Processor:
     if fmt == "json":
         return structlog.processors.JSONRenderer(ensure_ascii=False)
     return structlog.processors.LogfmtRenderer(
-        key_order=["at", "process", "level", "hop", "job"], drop_missing=True, bool_as_flag=False
+        key_order=["at", "process", "level", "event", "job"], drop_missing=True, bool_as_flag=False
     )

@@ -10,9 +10,9 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deploy.local import redis_server
+from harness.processes import free_port, stop
+from harness.waiting import wait_until
 from job_store import connect
-from tests.support.processes import free_port, stop
-from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -30,9 +30,9 @@ class RedisServer:
         command = redis_server.command(redis_server.find(), port=self.port, directory=self.directory)
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        await wait_until(self.answers)
+        await wait_until(self.is_up)
 
-    def answers(self) -> bool:
+    def is_up(self) -> bool:
         with Redis(port=self.port) as client:
             try:
                 return bool(client.ping())

@@ -3,12 +3,12 @@ import subprocess
 
 import pytest
 
-from tests.support.processes import PYTHON, ROOT
+from harness.processes import PYTHON, ROOT
 
 GREETING = "I0000 port.cc:153] oneDNN custom operations are on. You may see slightly different numerical results"
 SCRIPT = f"""
 import os
-from local_tf_serving.startup_chatter import hidden
+from local_tf_serving.stderr_filter import hidden
 with hidden():
     os.write(2, b"{GREETING}\\n")
     os.write(2, b"real trouble\\n")

@@ -7,22 +7,22 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from job_store import BacklogBell, JobStore, StoreUnavailable
+from harness.redis import RedisServer
+from job_store import BacklogListener, JobStore, StoreUnavailable
 from job_store.keys import Keys
 from tests.job_store.inspection import commands_sent, contents, hung, let_pass, wait_until_so
 from tests.job_store.jobs import SIAMESE, claim_one, submit
-from tests.support.redis import RedisServer
 
 PATIENCE = timedelta(seconds=4)
 IN_TIME = 2.0  # seconds: sooner than patience would end
 
 
-def hang_bell(server: RedisServer, patience: timedelta, margin: timedelta = timedelta(seconds=1)) -> BacklogBell:
-    return BacklogBell.hang(server.url, name="bell", keys=Keys(), patience=patience, margin=margin)
+def hang_bell(server: RedisServer, block_for: timedelta, margin: timedelta = timedelta(seconds=1)) -> BacklogListener:
+    return BacklogListener.connect(server.url, name="bell", keys=Keys(), block_for=block_for, margin=margin)
 
 
 @pytest_asyncio.fixture
-async def bell(redis_server: RedisServer) -> AsyncIterator[BacklogBell]:
+async def bell(redis_server: RedisServer) -> AsyncIterator[BacklogListener]:
     bell = hang_bell(redis_server, PATIENCE)
     yield bell
     await bell.redis.aclose()
@@ -36,31 +36,31 @@ async def nobody_waits(redis: Redis) -> bool:
     return not await someone_waits(redis)
 
 
-async def wait_idle(store: JobStore, bell: BacklogBell) -> asyncio.Task[None]:
+async def wait_idle(store: JobStore, bell: BacklogListener) -> asyncio.Task[None]:
     """A worker that found nothing and waits, blocked in Redis."""
     waiting = asyncio.create_task(bell.wait((await store.claim(1)).last_entry))
     await wait_until_so(lambda: someone_waits(store.redis))
     return waiting
 
 
-async def test_a_submit_wakes_the_worker_that_waits(store: JobStore, bell: BacklogBell) -> None:
+async def test_a_submit_wakes_the_worker_that_waits(store: JobStore, bell: BacklogListener) -> None:
     waiting = await wait_idle(store, bell)
-    (job_id,) = await submit(store, b"image")
+    (job_id,) = await submit(store, b"payload")
     await asyncio.wait_for(waiting, IN_TIME)
     assert (await claim_one(store)).job_id == job_id
 
 
-async def test_a_job_given_back_wakes_the_worker_that_waits(store: JobStore, bell: BacklogBell) -> None:
-    await submit(store, b"image")
+async def test_a_job_given_back_wakes_the_worker_that_waits(store: JobStore, bell: BacklogListener) -> None:
+    await submit(store, b"payload")
     claim = await claim_one(store)
     waiting = await wait_idle(store, bell)
-    await store.give_back(claim, counts=True)
+    await store.requeue(claim, counts=True)
     await asyncio.wait_for(waiting, IN_TIME)
 
 
-async def test_a_job_submitted_since_the_claim_is_not_waited_for(store: JobStore, bell: BacklogBell) -> None:
+async def test_a_job_submitted_since_the_claim_is_not_waited_for(store: JobStore, bell: BacklogListener) -> None:
     found_nothing = await store.claim(1)
-    await submit(store, b"image")
+    await submit(store, b"payload")
     await asyncio.wait_for(bell.wait(found_nothing.last_entry), IN_TIME)
 
 
@@ -76,19 +76,19 @@ async def test_a_job_that_others_already_have_wakes_nobody(store: JobStore, redi
     await bell.redis.aclose()
 
 
-async def test_a_bell_looks_and_takes_nothing(store: JobStore, bell: BacklogBell) -> None:
-    await submit(store, b"image")
+async def test_a_bell_looks_and_takes_nothing(store: JobStore, bell: BacklogListener) -> None:
+    await submit(store, b"payload")
     before = await contents(store.redis)
     await bell.wait("0-0")
     assert await contents(store.redis) == before
 
 
 async def test_a_wait_that_is_cancelled_loses_no_job_and_the_bell_rings_again(
-    store: JobStore, bell: BacklogBell
+    store: JobStore, bell: BacklogListener
 ) -> None:
     for _ in range(20):
         waiting = await wait_idle(store, bell)
-        (job_id,) = await submit(store, b"image")
+        (job_id,) = await submit(store, b"payload")
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         claim = await claim_one(store)
@@ -131,7 +131,7 @@ async def test_many_idle_workers_are_all_woken_and_one_gets_the_job(store: JobSt
         return bool((await store.redis.info("clients"))["blocked_clients"] == len(bells))
 
     await wait_until_so(all_wait)
-    await submit(store, b"image")
+    await submit(store, b"payload")
     await asyncio.wait_for(waits, IN_TIME)
     claims = await asyncio.gather(*(store.claim(1) for _ in bells))
     assert sum(len(claim.jobs) for claim in claims) == 1
@@ -161,6 +161,6 @@ async def test_a_redis_that_goes_away_is_noticed_at_once_and_found_when_it_is_ba
             await asyncio.wait_for(waiting, IN_TIME)
         await own_redis_server.start()
         waiting = await wait_idle(store, bell)
-        await submit(store, b"image")
+        await submit(store, b"payload")
         await asyncio.wait_for(waiting, IN_TIME)
         await bell.redis.aclose()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-import hop_log
+import service_log
 from job_store import JobStore, QueueFull, StoreUnavailable
 from tf_serving_client import Prediction
 
@@ -53,7 +53,9 @@ class Refinement:
             return Shed("queue-full")
         except (StoreUnavailable, TimeoutError) as error:
             self._resting_until = time.monotonic() + self._rest_s
-            hop_log.get().warning("× queue", error=str(error) or "Redis is too slow", rest_s=self._rest_s)
+            service_log.get_logger().warning(
+                "queue unavailable", error=str(error) or "Redis is too slow", cooldown_s=self._rest_s
+            )
             return Shed("queue-unavailable")
         self._resting_until = 0.0
         return Accepted(job_id)
