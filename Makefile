@@ -9,8 +9,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --require-hashes
-CODE   := background_task backend bench deploy harness imagenet_export imagenet_inception_v3 imagenet_mobilenet_v2 \
-          job_store local_tf_serving proxy service_log service_settings tensorflow_protos tests tf_serving_client
+CODE   := background_task backend bench deploy file_lock harness imagenet_export imagenet_inception_v3 \
+          imagenet_mobilenet_v2 job_store local_tf_serving proxy service_log service_settings tensorflow_protos tests \
+          tf_serving_client
 
 # With Docker. All of these can be overridden: make build_all DOCKER_REPOSITORY=me/mine IMAGE_VERSION=1.2.3
 DOCKER_REPOSITORY ?= shibui/ml-system-in-actions

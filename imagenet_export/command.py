@@ -64,7 +64,7 @@ def _export(architecture: Architecture, options: argparse.Namespace) -> Version:
 
     progress = Progress(architecture.name)
     folder = ModelFolder(options.models_dir, architecture.name)
-    with folder.locked(waiting=lambda: progress.say("another export is at work: waiting for it")):
+    with folder.lock(waiting=lambda: progress.say("another export is at work: waiting for it")):
         if version := _newest_if_up_to_date(architecture, options):
             progress.say(f"version {version.number} is up to date, thanks to the other export")
             return version

@@ -5,14 +5,14 @@ renamed, which is one step to everyone who looks.
 """
 
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from file_lock import file_lock
 from imagenet_export import record
 from imagenet_export.errors import DiskFull, ModelsUnwritable
 from imagenet_export.record import ExportRecord
@@ -43,7 +43,7 @@ class Version:
 
 
 class ModelFolder:
-    """The folder of one model. What changes it is done while `locked`."""
+    """The folder of one model. What changes it is done while it holds the lock."""
 
     def __init__(self, models_dir: Path, model: str) -> None:
         self.path = models_dir / model
@@ -63,18 +63,12 @@ class ModelFolder:
         return versions[-1] if versions else None
 
     @contextmanager
-    def locked(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """One exporter at a time; `waiting` is called if there is another. The lock ends with the process."""
-        with self._write_errors():
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / _LOCK).open("w")
-        with lock:
+    def lock(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """Exclude other exporters. If one holds the lock, call `waiting` once and block until the lock is free."""
+        with ExitStack() as stack:
             with self._write_errors():
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    waiting()
-                    fcntl.flock(lock, fcntl.LOCK_EX)
+                self.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(file_lock(self.path / _LOCK, waiting=waiting))
             self._remove_leftovers()
             yield
 

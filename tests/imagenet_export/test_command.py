@@ -121,7 +121,7 @@ async def test_an_export_that_waited_for_another_takes_what_that_one_made(
     exported_once: Path, trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = ModelFolder(machine.models, MOBILENET_V2.name)
-    with folder.locked(waiting=pytest.fail):
+    with folder.lock(waiting=pytest.fail):
         second = asyncio.create_task(asyncio.to_thread(export, MOBILENET_V2, machine.models, weights=trained))
         await wait_until(lambda: "another export is at work" in capsys.readouterr().out)
         shutil.copytree(exported_once / "mobilenet_v2" / "1", folder.path / "1")

@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_line_that_says_what_to_do(tmp
         pytest.raises(
             ModelsUnwritable, match=r"can't write to .* \(Not a directory\); make it writable or name another"
         ),
-        folder.locked(waiting=pytest.fail),
+        folder.lock(waiting=pytest.fail),
     ):
         pytest.fail("nothing to lock")
 
@@ -143,7 +143,7 @@ def test_what_dead_exports_left_is_removed_by_the_next(folder: ModelFolder) -> N
     folder.publish(a_model)
     (folder.path / ".exporting-4711").mkdir()
     (folder.path / ".exporting-4711" / "saved_model.pb").write_bytes(b"half a gra")
-    with folder.locked(waiting=pytest.fail):
+    with folder.lock(waiting=pytest.fail):
         assert names(folder) == {"1", ".exporting.lock"}
 
 
@@ -152,11 +152,11 @@ def test_of_two_exports_the_second_waits_for_the_first(folder: ModelFolder) -> N
     second_waits, first_done = threading.Event(), threading.Event()
 
     def second() -> None:
-        with folder.locked(waiting=second_waits.set):
+        with folder.lock(waiting=second_waits.set):
             order.append("second")
         first_done.set()
 
-    with folder.locked(waiting=pytest.fail):
+    with folder.lock(waiting=pytest.fail):
         thread = threading.Thread(target=second)
         thread.start()
         assert second_waits.wait(10)
@@ -168,13 +168,13 @@ def test_of_two_exports_the_second_waits_for_the_first(folder: ModelFolder) -> N
 def test_the_lock_of_a_dead_process_is_free(folder: ModelFolder) -> None:
     program = (
         "import os, sys; from pathlib import Path; from imagenet_export.publishing import ModelFolder;"
-        "ModelFolder(Path(sys.argv[1]), 'model').locked(waiting=None).__enter__(); print('locked', flush=True);"
+        "ModelFolder(Path(sys.argv[1]), 'model').lock(waiting=None).__enter__(); print('locked', flush=True);"
         "os._exit(0)"  # without leaving the lock
     )
     command = [sys.executable, "-c", program, str(folder.path.parent)]
     died = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert died.stdout == "locked\n"
-    with folder.locked(waiting=pytest.fail):
+    with folder.lock(waiting=pytest.fail):
         pass
 
 
