@@ -34,12 +34,12 @@ class Worker:
     async def _lane(self) -> None:
         store, patience = self._means.store, self._means.patience
         while not patience.is_over:
-            claims = await patience.while_running(store.claim, self._batch_size)
-            if claims and claims.jobs:
-                await self._work(claims.jobs)
-            elif claims:
+            result = await patience.while_running(store.claim, self._batch_size)
+            if result and result.claims:
+                await self._work(result.claims)
+            elif result:
                 with suppress(StoreUnavailable):  # the next claim will find out, and wait
-                    await patience.unless_stopped(self._bell.wait(claims.last_entry))
+                    await patience.unless_stopped(self._bell.wait(result.last_entry))
 
     async def _work(self, claims: list[Claim]) -> None:
         batch = Batch(claims, self._means)

@@ -8,13 +8,13 @@ from job_store.errors import JobStoreError, QueueFull, StoreUnavailable
 from job_store.job import Answer, Claim, Job, JobStatus
 from job_store.keys import Keys
 from job_store.policy import Policy
-from job_store.store import Claims, JobStore
+from job_store.store import ClaimResult, JobStore
 
 __all__ = [
     "Answer",
     "BacklogListener",
     "Claim",
-    "Claims",
+    "ClaimResult",
     "Completions",
     "DeadLetters",
     "Job",

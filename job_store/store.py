@@ -27,10 +27,10 @@ any sensible time-out of a worker's connection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class ClaimResult:
     """What one claim brought, and where the backlog stood: `last_entry` is what to wait for when it brought nothing."""
 
-    jobs: list[Claim]
+    claims: list[Claim]
     last_entry: str
 
 
@@ -65,7 +65,7 @@ class JobStore:
             if verdict == b"full":
                 raise QueueFull("the queue has no room for another job: try again when workers have caught up")
 
-    async def claim(self, count: int) -> Claims:
+    async def claim(self, count: int) -> ClaimResult:
         """Take up to `count` jobs, oldest first, those whose lease ran out before all others. Does not wait.
 
         A job whose attempts are used up is not handed out: it fails here.
@@ -77,7 +77,7 @@ class JobStore:
             seconds, microseconds = await self.redis.time()
             valid_until_ms = seconds * 1000 + microseconds // 1000 + _ms(CLAIM_VALIDITY)
             taken, last_entry = await self._claim.run([self.keys.backlog], [*args, valid_until_ms])
-        jobs = []
+        claims = []
         for job_id, token, attempt, waited_ms, payload in taken:
             claim = Claim(job_id.decode(), token, attempt, waited_ms, payload)
             if attempt > policy.max_attempts:
@@ -85,8 +85,8 @@ class JobStore:
             elif not payload:
                 await self._give_up(claim, "the payload is no longer stored")
             else:
-                jobs.append(claim)
-        return Claims(jobs, last_entry.decode())
+                claims.append(claim)
+        return ClaimResult(claims, last_entry.decode())
 
     async def finish(self, claim: Claim, output: Answer) -> bool:
         """Record the answer. False when the attempt is outdated: its answer is not wanted any more."""

@@ -61,9 +61,9 @@ class World:
         for image in images:
             await self.store.submit(image, {})
         for _ in range(attempt - 1):
-            for claim in (await self.store.claim(len(images))).jobs:
+            for claim in (await self.store.claim(len(images))).claims:
                 await self.store.requeue(claim, counts=True)
-        return (await self.store.claim(len(images))).jobs
+        return (await self.store.claim(len(images))).claims
 
     async def work(self, claims: list[Claim]) -> list[Job]:
         async with asyncio.timeout(20):
@@ -194,7 +194,7 @@ async def test_the_answers_of_a_batch_share_a_round_trip_to_redis(redis: Redis) 
     world = World(redis, lambda images: None)
     for image in (b"1", b"2", b"3", b"4", b"5", b"6"):
         await world.store.submit(image, {})
-    batch = Batch((await world.store.claim(8)).jobs, world.means)
+    batch = Batch((await world.store.claim(8)).claims, world.means)
     first = int((await redis.info("stats"))["total_reads_processed"])
     await batch.work()
     reads = int((await redis.info("stats"))["total_reads_processed"]) - first

@@ -25,7 +25,7 @@ class Case:
     job_id: str
 
     async def ends(self, output: dict[str, str] = CAT) -> None:
-        for claim in (await self.store.claim(1)).jobs:
+        for claim in (await self.store.claim(1)).claims:
             assert await self.store.finish(claim, output)
         assert await self.ledger.settle()
 
@@ -106,7 +106,7 @@ async def test_an_image_that_is_left_is_seen(case: Case) -> None:
 async def test_a_job_more_than_there_were_posts_is_seen(case: Case) -> None:
     await case.ends()
     await case.store.submit(b"image", CAT)
-    for claim in (await case.store.claim(1)).jobs:
+    for claim in (await case.store.claim(1)).claims:
         await case.store.finish(claim, CAT)
     [left] = (await case.verdict()).left_behind
     assert left.startswith("1 jobs more than were accepted")

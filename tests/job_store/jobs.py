@@ -13,7 +13,7 @@ async def submit(store: JobStore, *payloads: bytes) -> list[str]:
 
 
 async def claim_one(store: JobStore) -> Claim:
-    (claim,) = (await store.claim(1)).jobs
+    (claim,) = (await store.claim(1)).claims
     return claim
 
 

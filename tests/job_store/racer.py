@@ -44,13 +44,13 @@ class Racer:
 
     async def work(self) -> None:
         while True:
-            claims = await self._store.claim(self._chance.randint(1, 5))
-            for claim in claims.jobs:
+            result = await self._store.claim(self._chance.randint(1, 5))
+            for claim in result.claims:
                 await self._treat(claim)
             if self._abandoned and self._chance.random() < 0.5:
                 await self._end(self._abandoned.pop(0))
-            elif not claims.jobs:
-                await self._bell.wait(claims.last_entry)
+            elif not result.claims:
+                await self._bell.wait(result.last_entry)
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -133,8 +133,8 @@ async def test_many_idle_workers_are_all_woken_and_one_gets_the_job(store: JobSt
     await wait_until_so(all_wait)
     await submit(store, b"payload")
     await asyncio.wait_for(waits, IN_TIME)
-    claims = await asyncio.gather(*(store.claim(1) for _ in bells))
-    assert sum(len(claim.jobs) for claim in claims) == 1
+    results = await asyncio.gather(*(store.claim(1) for _ in bells))
+    assert sum(len(result.claims) for result in results) == 1
     for bell in bells:
         await bell.redis.aclose()
 

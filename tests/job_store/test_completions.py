@@ -90,7 +90,7 @@ async def test_all_who_wait_are_woken_over_one_subscription(store: JobStore, end
     ids = await submit(store, b"1", b"2")
     waiters = await start_waiting(ends, store, *ids * 150)
     assert len(await listeners(store)) == 1
-    for claim in (await store.claim(2)).jobs:
+    for claim in (await store.claim(2)).claims:
         await store.finish(claim, {"of": claim.job_id})
     jobs = [await result(waiter) for waiter in waiters]
     assert [job.output for job in jobs] == [{"of": job_id} for job_id in ids * 150]

@@ -25,7 +25,7 @@ async def store(own_redis_server: RedisServer) -> AsyncIterator[JobStore]:
 async def finish_jobs(store: JobStore, number: int) -> None:
     for _ in range(number // 10):
         await asyncio.gather(*(store.submit(bytes(10_000), PROVISIONAL) for _ in range(10)))
-        await asyncio.gather(*(store.finish(claim, OUTPUT) for claim in (await store.claim(10)).jobs))
+        await asyncio.gather(*(store.finish(claim, OUTPUT) for claim in (await store.claim(10)).claims))
     assert await store.backlog_length() == 0
 
 

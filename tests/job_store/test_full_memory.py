@@ -41,7 +41,7 @@ async def test_a_new_job_is_refused_and_leaves_nothing_behind(store: JobStore) -
 async def test_jobs_in_redis_go_all_their_ways(store: JobStore) -> None:
     succeeds, fails, returns = await submit(store, IMAGE, IMAGE, IMAGE)
     await fill(store)
-    to_finish, to_fail, to_return = (await store.claim(3)).jobs
+    to_finish, to_fail, to_return = (await store.claim(3)).claims
     assert await store.extend(to_finish)
     assert await store.finish(to_finish, SIAMESE)
     assert await store.fail(to_fail, "broken")
@@ -53,16 +53,16 @@ async def test_jobs_in_redis_go_all_their_ways(store: JobStore) -> None:
 
 async def test_the_first_worker_ever_can_still_begin(store: JobStore) -> None:
     await fill(store)
-    assert (await store.claim(1)).jobs == []
+    assert (await store.claim(1)).claims == []
     await store.redis.delete(store.keys.backlog)
     await store.redis.script_flush()
-    assert (await store.claim(1)).jobs == []
+    assert (await store.claim(1)).claims == []
 
 
 async def test_dead_letters_can_be_seen_replayed_and_discarded(store: JobStore) -> None:
     dead_letters = DeadLetters(store.redis, store)
     replayed, discarded = await submit(store, IMAGE, IMAGE)
-    for claim in (await store.claim(2)).jobs:
+    for claim in (await store.claim(2)).claims:
         await store.fail(claim, "broken")
     await fill(store)
     assert {letter.id for letter in await dead_letters.list()} == {replayed, discarded}
@@ -77,7 +77,7 @@ async def test_as_jobs_end_there_is_room_again(store: JobStore) -> None:
     await store.redis.config_set("maxmemory", used + 20 * len(IMAGE))
     accepted = await submit_until_full(store)
     assert len(accepted) > 10
-    while claims := (await store.claim(4)).jobs:
+    while claims := (await store.claim(4)).claims:
         for claim in claims:
             assert await store.finish(claim, SIAMESE)
     assert {(await found(store, job_id)).status for job_id in accepted} == {JobStatus.SUCCEEDED}

@@ -39,7 +39,7 @@ async def test_stores_of_different_prefixes_share_a_redis_and_never_meet(redis: 
     before = {key: value for key, value in (await inspection.contents(redis)).items() if key.startswith("{ours}:")}
     (job_id,) = await submit(theirs, b"payload")
     assert await ours.find(job_id) is None
-    claims = (await theirs.claim(5)).jobs
+    claims = (await theirs.claim(5)).claims
     assert [claim.job_id for claim in claims] == [job_id]
     assert not await ours.finish(claims[0], SIAMESE)
     assert await theirs.finish(claims[0], SIAMESE)

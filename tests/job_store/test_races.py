@@ -27,8 +27,8 @@ async def many_stores(server: RedisServer, number: int = 10) -> AsyncIterator[li
 async def test_a_job_is_handed_to_one_of_many_who_claim_at_once(store: JobStore, redis_server: RedisServer) -> None:
     ids = await submit(store, *[b"payload"] * 200)
     async with many_stores(redis_server) as stores:
-        rounds = await asyncio.gather(*(each.claim(3) for each in stores * 10))
-    handed_out = [claim.job_id for claims in rounds for claim in claims.jobs]
+        results = await asyncio.gather(*(each.claim(3) for each in stores * 10))
+    handed_out = [claim.job_id for result in results for claim in result.claims]
     assert sorted(handed_out) == sorted(ids)
 
 

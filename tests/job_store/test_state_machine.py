@@ -83,7 +83,7 @@ class JobStoreMachine(RuleBasedStateMachine):
         return self.claim_up_to(count)
 
     def claim_up_to(self, count: int) -> MultipleResults[Claim]:
-        claims = self.run(self.store.claim(count)).jobs
+        claims = self.run(self.store.claim(count)).claims
         assert [(claim.job_id, claim.token, claim.attempt) for claim in claims] == self.model.claim(count)
         assert all(claim.payload == b"payload" for claim in claims)
         return multiple(*claims)

@@ -143,7 +143,7 @@ async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten
         store = JobStore(redis)
         dead_letters = DeadLetters(redis, store)
         succeeded, failed, held, lost, returned, waiting = await submit(store, b"1", b"2", b"3", b"4", b"5", b"6")
-        claims = {claim.job_id: claim for claim in (await store.claim(5)).jobs}
+        claims = {claim.job_id: claim for claim in (await store.claim(5)).claims}
         await store.finish(claims[succeeded], SIAMESE)
         await store.fail(claims[failed], "broken")
         await store.requeue(claims[returned], counts=True)
@@ -160,7 +160,7 @@ async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten
             assert abs(after.expires_at - job.expires_at) < timedelta(seconds=1)
             assert replace(after, expires_at=job.expires_at) == job
         assert await pending(store) == [held, lost]
-        claimed = (await store.claim(5)).jobs
+        claimed = (await store.claim(5)).claims
         assert [(claim.job_id, claim.payload) for claim in claimed] == [(lost, b"4"), (waiting, b"6"), (returned, b"5")]
         assert await store.finish(claims[held], SIAMESE), "its lease and its claim still hold"
         assert not await store.finish(claims[lost], SIAMESE)

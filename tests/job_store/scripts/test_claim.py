@@ -12,13 +12,13 @@ from tests.job_store.jobs import SIAMESE, claim_one, found, submit
 
 async def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: JobStore) -> None:
     ids = await submit(store, b"1", b"2", b"3")
-    claims = (await store.claim(2)).jobs
+    claims = (await store.claim(2)).claims
     assert [(claim.job_id, claim.payload, claim.attempt, claim.token) for claim in claims] == [
         (ids[0], b"1", 1, 1),
         (ids[1], b"2", 1, 1),
     ]
-    assert [claim.job_id for claim in (await store.claim(2)).jobs] == ids[2:]
-    assert (await store.claim(2)).jobs == []
+    assert [claim.job_id for claim in (await store.claim(2)).claims] == ids[2:]
+    assert (await store.claim(2)).claims == []
 
 
 async def test_a_claimed_job_is_processing_and_says_since_when(store: JobStore) -> None:
@@ -33,16 +33,16 @@ async def test_a_claimed_job_is_processing_and_says_since_when(store: JobStore) 
 
 
 async def test_a_store_that_never_had_a_job_has_none_to_give(store: JobStore) -> None:
-    claims = await store.claim(5)
-    assert (claims.jobs, claims.last_entry) == ([], "0-0")
+    result = await store.claim(5)
+    assert (result.claims, result.last_entry) == ([], "0-0")
 
 
 async def test_the_last_entry_is_the_newest_there_ever_was(store: JobStore) -> None:
     await submit(store, b"1", b"2")
     newest = list(await entries(store))[-1].decode()
-    claims = await store.claim(5)
-    assert claims.last_entry == newest
-    for claim in claims.jobs:
+    result = await store.claim(5)
+    assert result.last_entry == newest
+    for claim in result.claims:
         await store.finish(claim, SIAMESE)
     assert (await store.claim(5)).last_entry == newest, "also when no entry is left"
 
@@ -50,14 +50,14 @@ async def test_the_last_entry_is_the_newest_there_ever_was(store: JobStore) -> N
 async def test_a_lease_that_lasts_leaves_the_job_to_its_worker(store: JobStore) -> None:
     await submit(store, b"payload")
     await claim_one(store)
-    assert (await store.claim(5)).jobs == []
+    assert (await store.claim(5)).claims == []
 
 
 async def test_leases_that_ran_out_are_taken_over_before_jobs_that_wait(store: JobStore) -> None:
     lost, held, waiting, _ = await submit(store, b"lost", b"held", b"waiting", b"not asked for")
-    first, _ = (await store.claim(2)).jobs
+    first, _ = (await store.claim(2)).claims
     await let_lease_run_out(store, lost)
-    again, other = (await store.claim(2)).jobs
+    again, other = (await store.claim(2)).claims
     assert (again.job_id, again.attempt, again.payload) == (lost, 2, b"lost")
     assert again.token > first.token
     assert other.job_id == waiting
@@ -66,9 +66,9 @@ async def test_leases_that_ran_out_are_taken_over_before_jobs_that_wait(store: J
 
 async def test_more_leases_ran_out_than_asked_for(store: JobStore) -> None:
     ids = await submit(store, *[b"payload"] * 30)
-    for claim in (await store.claim(30)).jobs:
+    for claim in (await store.claim(30)).claims:
         await let_lease_run_out(store, claim.job_id)
-    taken_over = [claim.job_id for _ in range(3) for claim in (await store.claim(10)).jobs]
+    taken_over = [claim.job_id for _ in range(3) for claim in (await store.claim(10)).claims]
     assert taken_over == ids
 
 
@@ -78,14 +78,14 @@ async def test_leases_that_ran_out_are_found_among_many_that_last(store: JobStor
     overdue = [ids[0], ids[30], ids[31]]
     for job_id in overdue:
         await let_lease_run_out(store, job_id)
-    assert [claim.job_id for claim in (await store.claim(2)).jobs] == overdue[:2]
-    assert [claim.job_id for claim in (await store.claim(2)).jobs] == overdue[2:]
+    assert [claim.job_id for claim in (await store.claim(2)).claims] == overdue[:2]
+    assert [claim.job_id for claim in (await store.claim(2)).claims] == overdue[2:]
 
 
 async def test_a_lease_of_a_millisecond_really_runs_out(redis: Redis) -> None:
     store = JobStore(redis, Policy(lease=timedelta(milliseconds=1), max_attempts=1_000))
     (job_id,) = await submit(store, b"payload")
-    claims = [claim for _ in range(50) for claim in (await store.claim(1)).jobs]
+    claims = [claim for _ in range(50) for claim in (await store.claim(1)).claims]
     assert [(claim.job_id, claim.token) for claim in claims] == [(job_id, n + 1) for n in range(len(claims))]
     assert len(claims) > 1
 
@@ -96,7 +96,7 @@ async def test_a_job_whose_attempts_are_used_up_fails_and_is_not_handed_out(redi
     for _ in range(2):
         assert (await claim_one(store)).job_id == poison
         await let_lease_run_out(store, poison)
-    assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
+    assert [claim.job_id for claim in (await store.claim(2)).claims] == [good]
     job = await found(store, poison)
     assert (job.status, job.attempts) == (JobStatus.FAILED, 2)
     assert job.error == "gave up after 2 attempts: none of them came to an end"
@@ -107,7 +107,7 @@ async def test_a_job_whose_attempts_are_used_up_fails_and_is_not_handed_out(redi
 async def test_a_job_whose_image_is_gone_fails_and_is_not_handed_out(store: JobStore) -> None:
     blind, good = await submit(store, b"blind", b"good")
     await store.redis.delete(store.keys.payload(blind))
-    assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
+    assert [claim.job_id for claim in (await store.claim(2)).claims] == [good]
     job = await found(store, blind)
     assert (job.status, job.error) == (JobStatus.FAILED, "the payload is no longer stored")
 
@@ -119,10 +119,10 @@ async def test_a_job_that_cannot_be_given_up_now_does_not_cost_the_others_their_
     await store.redis.delete(store.keys.payload(blind))
     with monkeypatch.context() as outage:
         outage.setattr(store, "fail", AsyncMock(side_effect=StoreUnavailable))
-        assert [claim.job_id for claim in (await store.claim(2)).jobs] == [good]
+        assert [claim.job_id for claim in (await store.claim(2)).claims] == [good]
     assert (await found(store, blind)).status is JobStatus.PROCESSING
     await let_lease_run_out(store, blind)
-    assert (await store.claim(1)).jobs == []
+    assert (await store.claim(1)).claims == []
     assert (await found(store, blind)).status is JobStatus.FAILED
 
 
@@ -140,7 +140,7 @@ async def test_a_job_that_expired_while_it_was_worked_on_leaves_nothing_behind(s
     await let_lease_run_out(store, job_id)
     await expire(store, job_id)
     assert not await store.finish(claim, SIAMESE)
-    assert (await store.claim(1)).jobs == []
+    assert (await store.claim(1)).claims == []
     assert await backlog(store) == await pending(store) == []
     assert await keys(store.redis) == {store.keys.backlog}
 
@@ -148,18 +148,18 @@ async def test_a_job_that_expired_while_it_was_worked_on_leaves_nothing_behind(s
 async def test_an_entry_that_is_not_the_jobs_own_is_dropped(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     await store.redis.xadd(store.keys.backlog, {"id": job_id})
-    assert [claim.job_id for claim in (await store.claim(5)).jobs] == [job_id]
+    assert [claim.job_id for claim in (await store.claim(5)).claims] == [job_id]
     assert await backlog(store) == await pending(store) == [job_id]
 
 
 async def test_an_entry_deleted_by_hand_keeps_no_other_from_being_taken_over(store: JobStore) -> None:
     deleted, lost = await submit(store, b"deleted", b"lost")
-    for claim in (await store.claim(2)).jobs:
+    for claim in (await store.claim(2)).claims:
         await let_lease_run_out(store, claim.job_id)
     entry = await store.redis.hget(store.keys.job(deleted), "entry")
     assert entry
     assert await store.redis.xdel(store.keys.backlog, entry) == 1
-    assert [claim.job_id for claim in (await store.claim(2)).jobs] == [lost]
+    assert [claim.job_id for claim in (await store.claim(2)).claims] == [lost]
 
 
 async def test_without_its_group_the_backlog_is_handed_out_anew(store: JobStore) -> None:
@@ -167,13 +167,13 @@ async def test_without_its_group_the_backlog_is_handed_out_anew(store: JobStore)
     held = await claim_one(store)
     await store.redis.xgroup_destroy(store.keys.backlog, WORKERS)
     assert await store.extend(held), "a worker at its job goes on until another takes it"
-    assert [claim.job_id for claim in (await store.claim(5)).jobs] == ids
+    assert [claim.job_id for claim in (await store.claim(5)).claims] == ids
     assert not await store.finish(held, SIAMESE), "but only one may end it"
 
 
 async def test_without_the_backlog_a_job_in_hand_still_comes_to_its_end(store: JobStore) -> None:
     finished, failed, returned, _ = await submit(store, b"1", b"2", b"3", b"lost")
-    claims = (await store.claim(3)).jobs
+    claims = (await store.claim(3)).claims
     await store.redis.delete(store.keys.backlog)
     assert await store.extend(claims[0])
     assert await store.finish(claims[0], SIAMESE)
@@ -195,7 +195,7 @@ async def test_a_claim_that_redis_comes_to_too_late_takes_nothing(
     with monkeypatch.context() as stall:
         stall.setattr(store.redis, "time", AsyncMock(return_value=[seconds - 2, microseconds]))
         late = await store.claim(1)
-    assert (late.jobs, late.last_entry) == ([], "0-0"), "there may be something newer than what it saw"
+    assert (late.claims, late.last_entry) == ([], "0-0"), "there may be something newer than what it saw"
     assert await contents(store.redis) == before
     assert (await claim_one(store)).job_id == job_id
 

@@ -58,7 +58,7 @@ async def test_more_dead_letters_than_may_be_lose_the_oldest_and_their_images(re
 async def test_each_job_that_ends_is_announced_once(store: JobStore) -> None:
     finished, failed = await submit(store, b"1", b"2")
     async with ends_announced(store) as ended:
-        to_finish, to_fail = (await store.claim(2)).jobs
+        to_finish, to_fail = (await store.claim(2)).claims
         for _ in range(3):
             assert await store.finish(to_finish, SIAMESE)
             assert await store.fail(to_fail, "broken")
@@ -67,7 +67,7 @@ async def test_each_job_that_ends_is_announced_once(store: JobStore) -> None:
 
 async def test_an_end_told_twice_is_true_twice_and_the_second_changes_nothing(store: JobStore) -> None:
     await submit(store, b"1", b"2")
-    to_finish, to_fail = (await store.claim(2)).jobs
+    to_finish, to_fail = (await store.claim(2)).claims
     assert await store.finish(to_finish, SIAMESE)
     assert await store.fail(to_fail, "broken")
     soon = timedelta(seconds=10)
@@ -90,4 +90,4 @@ async def test_an_ended_job_stays_as_it_ended(store: JobStore, end: str) -> None
     assert not await store.requeue(claim, counts=True)
     assert not await store.extend(claim)
     assert await contents(store.redis) == before
-    assert (await store.claim(1)).jobs == []
+    assert (await store.claim(1)).claims == []

@@ -8,7 +8,7 @@ async def test_an_extended_lease_starts_anew(store: JobStore) -> None:
     claim = await claim_one(store)
     await let_lease_run_out(store, job_id)
     assert await store.extend(claim)
-    assert (await store.claim(1)).jobs == [], "nobody else may take it"
+    assert (await store.claim(1)).claims == [], "nobody else may take it"
     assert await store.finish(claim, SIAMESE)
 
 

@@ -40,7 +40,7 @@ async def test_a_replayed_job_has_all_its_attempts_again(redis: Redis) -> None:
     for attempt in (1, 2):
         assert (await claim_one(store)).attempt == attempt
         await let_lease_run_out(store, job_id)
-    assert (await store.claim(1)).jobs == []
+    assert (await store.claim(1)).claims == []
     assert (await found(store, job_id)).status is JobStatus.FAILED
 
 

@@ -14,7 +14,7 @@ async def test_a_job_given_back_waits_at_the_end_of_the_backlog(store: JobStore,
     assert (job.status, job.attempts) == (JobStatus.QUEUED, attempts)
     assert await backlog(store) == [other, returned]
     assert await pending(store) == []
-    claims = (await store.claim(2)).jobs
+    claims = (await store.claim(2)).claims
     assert [(claim.job_id, claim.attempt) for claim in claims] == [(other, 1), (returned, attempts + 1)]
     assert claims[1].payload == b"returned"
 
@@ -25,5 +25,5 @@ async def test_only_attempts_that_count_are_used_up(redis: Redis) -> None:
     for _ in range(5):
         assert await store.requeue(await claim_one(store), counts=False)
     assert await store.requeue(await claim_one(store), counts=True)
-    assert (await store.claim(1)).jobs == []
+    assert (await store.claim(1)).claims == []
     assert (await found(store, job_id)).status is JobStatus.FAILED
