@@ -10,15 +10,24 @@ import pytest
 from harness.processes import ROOT
 from tests.compose.programs import program
 
+MODELS = ("mobilenet_v2", "inception_v3")
+
+
+def dockerfile(model: str) -> str:
+    return (ROOT / f"imagenet_{model}" / "Dockerfile").read_text("utf-8")
+
 
 def export_step(model: str) -> str:
     """The shell command of the build step that exports `model`."""
-    dockerfile = (ROOT / f"imagenet_{model}" / "Dockerfile").read_text("utf-8").replace("\\\n", "")
-    [command] = re.findall(r"^RUN (.*\.export .*)$", dockerfile, re.M)
+    [command] = re.findall(r"^RUN (.*\.export.*)$", dockerfile(model).replace("\\\n", ""), re.M)
     return str(command)
 
 
-@pytest.mark.parametrize("model", ["mobilenet_v2", "inception_v3"])
+def test_the_dockerfiles_of_the_models_differ_only_in_the_name_of_the_model() -> None:
+    assert len({dockerfile(model).replace(f"ARG MODEL={model}\n", "ARG MODEL\n") for model in MODELS}) == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
     ("weights", "expected"),
     [("untrained", ["--allow-untrained"]), ("imagenet", []), ("", [])],
@@ -27,6 +36,6 @@ def test_untrained_weights_go_into_an_image_only_where_they_were_asked_for_by_na
     tmp_path: Path, model: str, weights: str, expected: list[str]
 ) -> None:
     program(tmp_path / "python", 'echo "$@"')
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "WEIGHTS": weights}
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "MODEL": model, "WEIGHTS": weights}
     said = subprocess.run(["sh", "-c", export_step(model)], env=environment, capture_output=True, text=True, check=True)
     assert said.stdout.split() == ["-m", f"imagenet_{model}.export", "--models-dir", "/models", *expected]
