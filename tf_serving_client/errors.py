@@ -1,22 +1,25 @@
-"""What can go wrong when a model is asked.
+"""The errors of a call to a model server.
 
     ModelError
-    ├── ImageRejected       the model can't read an image of this request: asking again won't help
-    ├── ModelTooSlow        no answer before the deadline; the model may still be at it
-    ├── ModelBusy           the model has no thread or queue place free: ask again later
-    ├── ContractBroken      it answers, but not as the model contract says: see the README
-    └── ModelUnavailable    not reachable, not loaded, or gone in the middle of the call
+    ├── ImageRejected       the model cannot read an image of this request: a retry will not help
+    ├── ModelTooSlow        no response before the deadline; the model may still be computing it
+    ├── ModelBusy           the model server has no free thread or queue slot: retry later
+    ├── ContractBroken      the response does not fit the model contract (see the README)
+    └── ModelUnavailable    the model is unreachable or not loaded, or the connection was lost during the call
 
-Codes decide, texts never do: TensorFlow Serving's messages differ between versions.
+Only status codes are matched, never messages, which differ between versions of TensorFlow Serving.
 """
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import grpc
 
 
 class ModelError(Exception):
-    """`model` is the name it is served under."""
+    """`model` is the name the model is served under."""
 
     def __init__(self, model: str, detail: str) -> None:
         super().__init__(f"{model}: {detail}")
@@ -43,16 +46,30 @@ class ModelUnavailable(ModelError):
     pass
 
 
-BY_CODE: Final[dict[grpc.StatusCode, type[ModelError]]] = {
+ERRORS_BY_CODE: Final[dict[grpc.StatusCode, type[ModelError]]] = {
     grpc.StatusCode.INVALID_ARGUMENT: ImageRejected,
     grpc.StatusCode.DEADLINE_EXCEEDED: ModelTooSlow,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ModelBusy,
     grpc.StatusCode.FAILED_PRECONDITION: ContractBroken,
     grpc.StatusCode.UNIMPLEMENTED: ContractBroken,
 }
-"""Every other code is `ModelUnavailable`: NOT_FOUND too, which TensorFlow Serving says of a model that is loading."""
+"""Other codes mean `ModelUnavailable`, including NOT_FOUND, which TensorFlow Serving returns while a model loads."""
 
 
-def from_rpc(model: str, error: grpc.RpcError) -> ModelError:
-    code = error.code()
-    return BY_CODE.get(code, ModelUnavailable)(model, f"{code.name}: {error.details()}")
+@contextmanager
+def grpc_errors(model: str) -> Iterator[None]:
+    """Turn the errors of a gRPC call into `ModelError`s.
+
+    Closing the channel during a call raises `CancelledError` in the caller although nothing cancelled its task. That
+    is a `ModelUnavailable`; a `CancelledError` from a cancelled task passes through.
+    """
+    try:
+        yield
+    except grpc.RpcError as error:
+        code = error.code()
+        raise ERRORS_BY_CODE.get(code, ModelUnavailable)(model, f"{code.name}: {error.details()}") from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ModelUnavailable(model, "the connection was closed during the call") from error

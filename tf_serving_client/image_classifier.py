@@ -1,34 +1,34 @@
-"""Asks one image model over TensorFlow Serving's gRPC API."""
+"""Classifies images with one model over TensorFlow Serving's gRPC API."""
 
 from array import array
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
-import grpc
 import grpc.aio
 
-from tf_serving_client.errors import ContractBroken, from_rpc
+from tf_serving_client.errors import ContractBroken, grpc_errors
 from tf_serving_client.prediction import Prediction
 from tf_serving_client.protos import DT_FLOAT, DT_STRING, PredictionServiceStub, PredictRequest, TensorProto
 
-INPUT = "image_bytes"
-OUTPUT = "scores"
-SIGNATURE = "serving_default"
+INPUT: Final = "image_bytes"
+OUTPUT: Final = "scores"
+SIGNATURE: Final = "serving_default"
 
 
 class ImageClassifier:
-    """The model contract's one signature: `image_bytes` string [N] in, `scores` float32 [N, len(labels)] out."""
+    """Calls the model contract's one signature: `image_bytes` string [N] → `scores` float32 [N, len(labels)]."""
 
     def __init__(self, channel: grpc.aio.Channel, model: str, labels: Sequence[str], deadline: timedelta) -> None:
         self.model = model
-        self._labels = labels
         self.deadline = deadline
+        self._labels = labels
         self._predict = PredictionServiceStub(channel).Predict
 
     async def classify(self, payloads: Sequence[bytes]) -> list[Prediction]:
-        """Classify N encoded images (JPEG or PNG) in one Predict; the answers are in their order.
+        """Classify N encoded images (JPEG or PNG) in one Predict; the predictions are in the same order.
 
-        Raises a `ModelError`. One image that can't be read fails all N of them (`ImageRejected`).
+        Raises a `ModelError`. One image that the model cannot read fails all N (`ImageRejected`).
         """
         request = PredictRequest()
         request.model_spec.name = self.model
@@ -37,10 +37,8 @@ class ImageClassifier:
         tensor.dtype = DT_STRING
         tensor.tensor_shape.dim.add(size=len(payloads))
         tensor.string_val.extend(payloads)
-        try:
+        with grpc_errors(self.model):
             response = await self._predict(request, timeout=self.deadline.total_seconds())
-        except grpc.RpcError as error:
-            raise from_rpc(self.model, error) from error
         return self._read(response.outputs.get(OUTPUT), response.model_spec.version.value, len(payloads))
 
     def _read(self, tensor: TensorProto | None, version: int, count: int) -> list[Prediction]:
@@ -56,12 +54,12 @@ class ImageClassifier:
 
 
 def _floats(tensor: TensorProto | None) -> Sequence[float]:
-    """Read a float32 tensor in either of its encodings: typed values, or little-endian bytes."""
+    """Read a float32 tensor from either of its encodings: typed values or little-endian bytes."""
     if tensor is None:
         raise ValueError(f"no output {OUTPUT!r}")
     if tensor.dtype != DT_FLOAT:
         raise ValueError(f"an output {OUTPUT!r} of another dtype")
     if tensor.tensor_content:
         return array("f", tensor.tensor_content)
-    scores: list[float] = tensor.float_val[:]  # a list: a third of the time that an array takes to be filled one by one
+    scores: list[float] = tensor.float_val[:]  # copying into an array takes three times as long as into a list
     return scores

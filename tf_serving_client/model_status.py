@@ -1,13 +1,12 @@
-"""Asks a model server how a model is."""
+"""Asks a model server about the state and the signature of a model."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-import grpc
 import grpc.aio
 
-from tf_serving_client.errors import ContractBroken, from_rpc
+from tf_serving_client.errors import ContractBroken, ModelError, grpc_errors
 from tf_serving_client.image_classifier import INPUT, OUTPUT, SIGNATURE
 from tf_serving_client.protos import (
     DT_FLOAT,
@@ -17,22 +16,23 @@ from tf_serving_client.protos import (
     ModelServiceStub,
     ModelVersionStatus,
     PredictionServiceStub,
+    SignatureDef,
     SignatureDefMap,
 )
 
 UNTRAINED: Final = "untrained"
-"""Part of the name that an export gives the graph tensor behind `scores` where the weights were never trained. The
-tensor's name is the one thing an export can choose that TensorFlow Serving itself tells every client."""
+"""Part of the name that an export with untrained weights gives the graph tensor behind `scores`: that name is the only
+thing that an export can choose and TensorFlow Serving reports to every client."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDescription:
-    """What the served version says of itself."""
+    """The served version of a model, as its server describes it."""
 
     model: str
     version: int
     untrained: bool
-    """Its labels mean nothing: the export had no trained weights and was told to go on without."""
+    """The weights were never trained, so the labels mean nothing."""
 
 
 class ModelStatus:
@@ -43,33 +43,37 @@ class ModelStatus:
         self._predictions = PredictionServiceStub(channel)
 
     async def is_available(self) -> bool:
-        """True when some version of the model is AVAILABLE. False for everything else, an unreachable server too."""
+        """Return True if some version of the model is AVAILABLE, and False for an unreachable server."""
         request = GetModelStatusRequest()
         request.model_spec.name = self.model
         try:
-            response = await self._models.GetModelStatus(request, timeout=self._deadline_s)
-        except grpc.RpcError:
+            with grpc_errors(self.model):
+                response = await self._models.GetModelStatus(request, timeout=self._deadline_s)
+        except ModelError:
             return False
         return any(version.state == ModelVersionStatus.AVAILABLE for version in response.model_version_status)
 
     async def describe(self) -> ModelDescription:
-        """Read the served version's signature. Raises `ContractBroken` where it is not the model contract's."""
+        """Read the served version's signature.
+
+        Raises a `ModelError`: `ContractBroken` if the signature is not the model contract's.
+        """
         request = GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name = self.model
-        try:
+        with grpc_errors(self.model):
             response = await self._predictions.GetModelMetadata(request, timeout=self._deadline_s)
-        except grpc.RpcError as error:
-            raise from_rpc(self.model, error) from error
         signatures = SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
         signature = signatures.signature_def.get(SIGNATURE)
-        takes_images = signature is not None and {name: i.dtype for name, i in signature.inputs.items()} == {
-            INPUT: DT_STRING
-        }
-        if not takes_images or OUTPUT not in signature.outputs or signature.outputs[OUTPUT].dtype != DT_FLOAT:
+        if signature is None or not _fits_contract(signature):
             raise ContractBroken(
-                self.model, f"its signature {SIGNATURE!r} must take {INPUT} string [N] and give {OUTPUT} float32 [N, L]"
+                self.model,
+                f"its signature {SIGNATURE!r} must take {INPUT} string [N] and return {OUTPUT} float32 [N, L]",
             )
-        return ModelDescription(
-            self.model, response.model_spec.version.value, UNTRAINED in signature.outputs[OUTPUT].name
-        )
+        is_untrained = UNTRAINED in signature.outputs[OUTPUT].name
+        return ModelDescription(self.model, response.model_spec.version.value, is_untrained)
+
+
+def _fits_contract(signature: SignatureDef) -> bool:
+    inputs = {name: tensor.dtype for name, tensor in signature.inputs.items()}
+    return inputs == {INPUT: DT_STRING} and OUTPUT in signature.outputs and signature.outputs[OUTPUT].dtype == DT_FLOAT

@@ -5,6 +5,7 @@ from tensorflow_protos import stub_tensorflow
 with stub_tensorflow():
     from tensorflow.core.framework.tensor_pb2 import TensorProto
     from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_STRING
+    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
     from tensorflow_serving.apis.get_model_metadata_pb2 import (
         GetModelMetadataRequest,
         GetModelMetadataResponse,
@@ -31,6 +32,7 @@ __all__ = [
     "PredictRequest",
     "PredictResponse",
     "PredictionServiceStub",
+    "SignatureDef",
     "SignatureDefMap",
     "TensorProto",
 ]
