@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness.processes import PYTHON, ROOT
+from harness.process import PYTHON, ROOT
 
 MODELS_DIR = ROOT / "var" / "test-models"
 SHARED = ROOT.parent / "shared"

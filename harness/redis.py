@@ -1,6 +1,7 @@
-"""A real Redis that a test may stop, start, fill and kill."""
+"""A real Redis that a test can stop, restart, suspend, fill and kill."""
 
-import subprocess
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -10,27 +11,38 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deploy.local import redis_server
-from harness.processes import free_port, stop
+from harness.process import Process, free_port
 from harness.waiting import wait_until
 from job_store import connect
 
 
-@dataclass
+def redis_url(port: int) -> str:
+    return f"redis://127.0.0.1:{port}/0"
+
+
+@dataclass(slots=True)
 class RedisServer:
     directory: Path
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    command: Sequence[str] | None = None
+    """None: redis-server with the options of `make run`."""
+    process: Process | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return redis_url(self.port)
 
     async def start(self) -> None:
-        """Start it on what its append-only file holds, and return once it answers."""
+        """Start Redis on the append-only file in its directory; return when it responds."""
         command = redis_server.command(redis_server.find(), port=self.port, directory=self.directory)
-        with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        await wait_until(self.is_up)
+        process = self.process = Process(self.command or command, {}, self.directory / "log")
+        process.start()
+
+        def is_up() -> bool:
+            process.check_running()
+            return self.is_up()
+
+        await wait_until(is_up)
 
     def is_up(self) -> bool:
         with Redis(port=self.port) as client:
@@ -39,14 +51,17 @@ class RedisServer:
             except RedisConnectionError:
                 return False
 
+    def send(self, number: signal.Signals) -> None:
+        assert self.process, "Redis was never started"
+        self.process.send(number)
+
     def kill(self) -> None:
-        assert self.process
+        assert self.process, "Redis was never started"
         self.process.kill()
-        self.process.wait()
 
     def stop(self) -> None:
         if self.process:
-            stop(self.process)
+            self.process.stop()
 
     def client(self) -> AsyncRedis:
         return connect(self.url, name="test", timeout=timedelta(seconds=5))

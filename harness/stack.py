@@ -1,123 +1,107 @@
-"""The whole path in real processes, each of which a test may kill and start again."""
+"""All processes of `make run`, each of which a caller can reconfigure, kill and start again."""
 
 import contextlib
-import os
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
+from typing import Final
 
 import httpx
 
-from harness.processes import PYTHON, ROOT, free_port, stop
+from deploy.local.ports import HOST, free_ports
+from deploy.local.services import Addresses, environment, services
+from deploy.local.settings import LocalSettings
+from harness.process import PYTHON, Process
 from harness.redis import RedisServer
 from harness.waiting import wait_until
 from job_store import JobStore
 
-
-@dataclass
-class Process:
-    """A process that can be ended and started again with the same command."""
-
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    log: Path
-    running: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as output:
-            self.running = subprocess.Popen(
-                self.command, cwd=ROOT, env={**os.environ, **self.environment}, stdout=output, stderr=output
-            )
-
-    @property
-    def pid(self) -> int:
-        assert self.running
-        return self.running.pid
-
-    def kill(self) -> None:
-        assert self.running
-        self.running.kill()
-        self.running.wait()
-
-    def send(self, number: signal.Signals) -> None:
-        assert self.running
-        self.running.send_signal(number)
-
-    def stop(self) -> int:
-        return stop(self.running) if self.running else 0
-
-    def logged(self, *words: str) -> int:
-        """How many lines of its log hold all of `words`."""
-        return sum(all(word in line for word in words) for line in self.log.read_text("utf-8").splitlines())
-
-    def resident_mb(self) -> float:
-        status = Path(f"/proc/{self.pid}/status").read_text("ascii")
-        kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-        return int(kilobytes) / 1024
-
-
-def model_server(name: str, base_path: Path, log: Path) -> tuple[Process, int, int]:
-    """A model server with its gRPC and REST ports."""
-    port, rest_port = free_port(), free_port()
-    flags = {"host": "127.0.0.1", "port": port, "rest_api_port": rest_port, "model_name": name}
-    flags["model_base_path"] = str(base_path / name)
-    command = [PYTHON, "-m", "local_tf_serving", *(f"--{flag}={value}" for flag, value in flags.items())]
-    return Process(command, {}, log), port, rest_port
+FAST_MODEL: Final = "mobilenet_v2"
+ACCURATE_MODEL: Final = "inception_v3"
+FIRST_PORTS: Final = range(12_000, 30_000, 50)
+"""Where a stack starts to look for free ports: below the range from which Linux takes the ports of clients."""
+STARTUP_TIMEOUT_S: Final = 90.0
+IDLE_TIMEOUT_S: Final = 120.0
 
 
 @dataclass
 class Stack:
     directory: Path
+    """Logs, and the files of Redis."""
     models: Path
+    """Exported models, as `<name>/<version>/`."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Settings besides those that `make run` passes."""
+    worker_count: int = 1
+    redis_maxmemory: str = "1gb"
+    model_server_flags: str = ""
+    has_priorities: bool = False
+    """Whether the accurate model and the workers run at nice 10, as in `make run`. It would make tests time out."""
 
     def __post_init__(self) -> None:
         log = self.directory / "log"
         log.mkdir(parents=True)
-        (self.directory / "redis").mkdir()
-        self.redis = RedisServer(self.directory / "redis")
-        self.fast, fast_port, self.fast_rest_port = model_server("mobilenet_v2", self.models, log / "fast")
-        self.accurate, self.accurate_port, _ = model_server("inception_v3", self.models, log / "accurate")
-        self.port = free_port()
-        self.settings = {
-            "HOST": "127.0.0.1",
-            "PORT": str(self.port),
-            "REDIS_URL": self.redis.url,
-            "FAST_MODEL_ADDRESS": f"127.0.0.1:{fast_port}",
-            "ACCURATE_MODEL_ADDRESS": f"127.0.0.1:{self.accurate_port}",
-            **self.environment,
-        }
-        self.proxy = Process([PYTHON, "-m", "proxy"], self.settings, log / "proxy")
-        self.backend = Process([PYTHON, "-m", "backend"], self.settings, log / "backend")
+        local = self._local_settings()
+        ports = Addresses.choose(local)
+        commands = {service.name: self._with_priority(service.command) for service in services(local, ports)}
+        self.settings = {**environment(local, ports), **self.environment}
+        self.port, self.fast_port, self.accurate_port = ports.proxy, ports.fast_model, ports.accurate_model
+        self.redis = RedisServer(self.directory / "redis", ports.redis, commands["redis"])
+        self.redis.directory.mkdir()
+        self.fast = Process(commands[FAST_MODEL], self.settings, log / "fast")
+        self.accurate = Process(commands[ACCURATE_MODEL], self.settings, log / "accurate")
+        self.workers = [
+            Process(commands["backend"], self.settings, log / f"worker-{number + 1}")
+            for number in range(self.worker_count)
+        ]
+        self.proxy = Process(commands["proxy"], self.settings, log / "proxy")
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{HOST}:{self.port}"
 
     @property
-    def processes(self) -> Sequence[Process]:
-        return [self.proxy, self.backend, self.accurate, self.fast]
+    def fast_address(self) -> str:
+        return f"{HOST}:{self.fast_port}"
+
+    @property
+    def accurate_address(self) -> str:
+        return f"{HOST}:{self.accurate_port}"
+
+    @property
+    def accurate_rest_port(self) -> int:
+        return self.accurate_port + 1
+
+    @property
+    def worker(self) -> Process:
+        return self.workers[0]
+
+    @worker.setter
+    def worker(self, process: Process) -> None:
+        self.workers[0] = process
+
+    @property
+    def processes(self) -> Mapping[str, Process]:
+        """All but Redis, in the order in which they start. They stop in the reverse order."""
+        workers = {f"worker {number}": worker for number, worker in enumerate(self.workers, start=1)}
+        return {"fast model": self.fast, "accurate model": self.accurate, **workers, "proxy": self.proxy}
 
     async def start(self) -> None:
         await self.redis.start()
-        for process in self.processes:
+        for process in self.processes.values():
             process.start()
-        await self.until_up()
+        await self.wait_until_up()
 
-    async def until_up(self) -> None:
-        await wait_until(self.is_up, within=90)
+    async def wait_until_up(self) -> None:
+        """Return when the proxy reports both models as healthy. Raise `ProcessEnded` if a process ends meanwhile."""
 
-    async def until_idle(self) -> None:
-        """Return when no job waits and none is worked on."""
-        async with self.redis.client() as redis:
-            store = JobStore(redis)
+        async def is_up() -> bool:
+            for process in self.processes.values():
+                process.check_running()
+            return await self.is_up()
 
-            async def is_idle() -> bool:
-                return await store.backlog_length() == 0
-
-            await wait_until(is_idle, within=90)
+        await wait_until(is_up, within=STARTUP_TIMEOUT_S)
 
     async def is_up(self) -> bool:
         with contextlib.suppress(httpx.TransportError, ValueError):
@@ -125,10 +109,31 @@ class Stack:
                 return set((await client.get("/health/all")).json().values()) == {"ok"}
         return False
 
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, timeout=60, trust_env=False)
+    async def wait_until_idle(self) -> None:
+        """Return when the backlog is empty and no worker holds a job."""
+        async with self.redis.client() as redis:
+            store = JobStore(redis)
+
+            async def is_idle() -> bool:
+                return await store.backlog_length() == 0
+
+            await wait_until(is_idle, within=IDLE_TIMEOUT_S)
+
+    def client(self, timeout: float = 60) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, timeout=timeout, trust_env=False)
 
     def stop(self) -> None:
-        for process in self.processes:
+        for process in reversed([*self.processes.values()]):
             process.stop()
         self.redis.stop()
+
+    def _local_settings(self) -> LocalSettings:
+        [port] = free_ports(SystemRandom().choice(FIRST_PORTS))
+        return LocalSettings(
+            port=port, redis_port=port + 1, fast_model_port=port + 10, accurate_model_port=port + 20,
+            models_dir=self.models, data_dir=self.directory, redis_maxmemory=self.redis_maxmemory,
+            model_server_flags=self.model_server_flags, fast_model=FAST_MODEL, accurate_model=ACCURATE_MODEL,
+        )  # fmt: skip
+
+    def _with_priority(self, command: Sequence[str]) -> Sequence[str]:
+        return command if self.has_priorities else command[command.index(PYTHON) :]

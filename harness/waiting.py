@@ -1,4 +1,4 @@
-"""Waiting for a condition: the one place in the tests that lets time pass."""
+"""`wait_until`: the only place in the tests that sleeps."""
 
 import asyncio
 import inspect
@@ -9,6 +9,10 @@ from typing import Any, TypeVar, overload
 T = TypeVar("T")
 
 
+class WaitTimeout(AssertionError):
+    """The condition did not become true in time."""
+
+
 @overload
 async def wait_until(
     condition: Callable[[], Awaitable[T | None]], *, within: float = 20.0, every: float = 0.02
@@ -16,7 +20,7 @@ async def wait_until(
 @overload
 async def wait_until(condition: Callable[[], T | None], *, within: float = 20.0, every: float = 0.02) -> T: ...
 async def wait_until(condition: Callable[[], Any], *, within: float = 20.0, every: float = 0.02) -> Any:
-    """Return the condition's first true value. Fails, with its last value, when there is none `within` seconds."""
+    """Poll `condition` and return its first true value. Raise `WaitTimeout` after `within` seconds without one."""
     deadline = time.monotonic() + within
     while True:
         value = condition()
@@ -25,5 +29,12 @@ async def wait_until(condition: Callable[[], Any], *, within: float = 20.0, ever
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not so within {within} s: {inspect.getsource(condition).strip()}; last: {value!r}")
+            raise WaitTimeout(f"timed out after {within:g} s waiting for {_source(condition)}; last value: {value!r}")
         await asyncio.sleep(every)
+
+
+def _source(condition: Callable[[], Any]) -> str:
+    try:
+        return inspect.getsource(condition).strip()
+    except (OSError, TypeError):  # such as a partial
+        return repr(condition)

@@ -11,7 +11,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from harness import models
-from harness.processes import ROOT
+from harness.process import ROOT
 from harness.redis import RedisServer
 from harness.stack import Stack
 

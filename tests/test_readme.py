@@ -12,7 +12,7 @@ import pytest
 from backend.settings import Settings as BackendSettings
 from deploy.local.settings import LocalSettings
 from harness.models import has_trained_mobilenet
-from harness.processes import ROOT
+from harness.process import ROOT
 from harness.stack import Stack
 from harness.waiting import wait_until
 from proxy.settings import Settings as ProxySettings

@@ -40,4 +40,4 @@ async def test_one_image_is_answered_now_and_refined_later(stack: Stack, client:
         assert job.output["label"] == refined
         assert job.attempts == 1
         assert not await redis.exists(store.keys.payload(job_id))
-    await stack.until_idle()
+    await stack.wait_until_idle()

@@ -1,14 +1,14 @@
 """A worker under the test's hand, on the running Redis and models."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from harness.stack import Process, Stack
+from harness.process import Process
+from harness.stack import Stack
 from harness.waiting import wait_until
 from job_store import Job, JobStatus, JobStore, Policy
 
@@ -18,21 +18,20 @@ async def store(stack: Stack) -> AsyncIterator[JobStore]:
     """The running stack's job store, seen from a client of the test's own."""
     async with stack.redis.client() as client:
         store = JobStore(client, Policy(lease=timedelta(seconds=2)))
-        await stack.until_idle()
+        await stack.wait_until_idle()
         yield store
 
 
 @pytest.fixture
 def short_lease(stack: Stack, tmp_path: Path) -> Iterator[Process]:
     """The stack's worker, started anew with a lease of two seconds, so that a lost one is missed soon."""
-    own = stack.backend
+    own = stack.worker
     own.stop()
-    environment = {**own.environment, "LEASE": "2", "BATCH_SIZE": "4"}
-    stack.backend = replace(own, environment=environment, log=tmp_path / "backend", running=None)
-    stack.backend.start()
-    yield stack.backend
-    stack.backend.stop()
-    stack.backend = own
+    stack.worker = own.variant(tmp_path / "backend", LEASE="2", BATCH_SIZE="4")
+    stack.worker.start()
+    yield stack.worker
+    stack.worker.stop()
+    stack.worker = own
     own.start()
 
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from harness.stack import Process, Stack
+from harness.process import Process
+from harness.stack import Stack
 from harness.waiting import wait_until
 from job_store import Job, JobStatus, JobStore
 from tests.images import encoded
@@ -99,7 +100,7 @@ async def test_a_worker_that_wakes_after_its_lease_changes_nothing(
     job_ids = [await store.submit(SMALL, PROVISIONAL) for _ in range(24)]
     await wait_until(lambda: short_lease.logged("job finished"))
     short_lease.send(signal.SIGSTOP)
-    other = Process(short_lease.command, short_lease.environment, short_lease.log.with_name("other"))
+    other = short_lease.variant(short_lease.log.with_name("other"))
     other.start()
     try:
         before = [await ended(job_id) for job_id in job_ids]
@@ -116,7 +117,7 @@ async def test_a_worker_that_wakes_after_its_lease_changes_nothing(
 
 async def test_redis_may_be_killed_under_the_worker(stack: Stack, store: JobStore, ended: Ended) -> None:
     job_ids = [await store.submit(SMALL, PROVISIONAL) for _ in range(20)]
-    await wait_until(lambda: stack.backend.logged("job finished", job_ids[0]))
+    await wait_until(lambda: stack.worker.logged("job finished", job_ids[0]))
     await asyncio.to_thread(stack.redis.kill)
     await stack.redis.start()
     assert {(await ended(job_id)).status for job_id in job_ids} == {JobStatus.SUCCEEDED}

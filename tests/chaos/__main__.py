@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from harness.models import export_both
-from harness.processes import PYTHON, ROOT
+from harness.process import PYTHON, ROOT
 from tests.chaos import clock_faults
 from tests.chaos.campaign import Outcome
 from tests.chaos.campaigns import all_small_pictures, load_of_photographs, wage_all

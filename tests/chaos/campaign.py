@@ -107,7 +107,7 @@ class Campaign:
         elif self._fault.poison:
             await self._weigh_poison(list(traffic.told.accepted)[before:])
         for name, process in self._service.processes.items():
-            if process.running is None or process.running.poll() is not None:
+            if not process.is_running:
                 outcome.complaints.append(f"{name} has ended by itself")
 
     async def _inject(self, traffic: Traffic) -> None:

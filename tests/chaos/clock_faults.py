@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from harness.stack import Process
+from harness.process import Process
 from harness.waiting import wait_until
 from tests.chaos.fault import Fault
 from tests.chaos.service import Service
@@ -23,7 +22,7 @@ async def clock_jumps(service: Service) -> None:
     await asyncio.to_thread(own.stop)
     clock = service.directory / "clock"
     set_to(clock, timedelta(0))
-    jumping = replace(own, environment={**own.environment, **under(clock)}, log=service.directory / "jumping")
+    jumping = own.variant(service.directory / "jumping", **under(clock))
     jumping.log.unlink(missing_ok=True)
     jumping.start()
     try:

@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx
 
-from harness.stack import Process
+from harness.process import Process
 from harness.waiting import wait_until
 from tests.chaos.fault import Fault, reached
 from tests.chaos.link import Link

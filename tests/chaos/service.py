@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ import httpx
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from harness.processes import PYTHON, free_port
+from harness.process import PYTHON, Process, free_port
 from harness.redis import RedisServer
-from harness.stack import Process, model_server
 from harness.waiting import wait_until
 from job_store import JobStore
 from tests.chaos.link import Link
@@ -164,6 +162,15 @@ def worker(log: Path, settings: Mapping[str, str], to_redis: Link, to_model: Lin
     return Worker(Process([PYTHON, "-m", "backend"], environment, log), to_redis, to_model)
 
 
+def model_server(name: str, base_path: Path, log: Path) -> tuple[Process, int, int]:
+    """A model server with its gRPC and REST ports."""
+    port, rest_port = free_port(), free_port()
+    flags = {"host": "127.0.0.1", "port": port, "rest_api_port": rest_port, "model_name": name}
+    flags["model_base_path"] = str(base_path / name)
+    command = [PYTHON, "-m", "local_tf_serving", *(f"--{flag}={value}" for flag, value in flags.items())]
+    return Process(command, {}, log), port, rest_port
+
+
 def redis_url(link: Link) -> str:
     return f"redis://127.0.0.1:{link.port}/0"
 
@@ -171,7 +178,5 @@ def redis_url(link: Link) -> str:
 def end(service: Service) -> None:
     """Takes seconds, in which the links must go on: a worker that ends gives back what it holds."""
     for process in service.processes.values():
-        if process.running and process.running.poll() is None:
-            process.send(signal.SIGCONT)  # one that a failed test left stopped would not end
         process.stop()
     service.redis.stop()

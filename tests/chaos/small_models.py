@@ -17,7 +17,7 @@ from typing import Any, Final
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from harness.processes import PYTHON, ROOT
+from harness.process import PYTHON, ROOT
 
 FAST, ACCURATE = "mobilenet_v2", "inception_v3"
 CLASSES: Final = 1000

@@ -13,6 +13,6 @@ async def test_broken_images_get_documented_answers_and_do_no_harm(service: Serv
     assert answered.undocumented == []
     assert {200, 415, 422} <= set(answered.statuses), "some can still be read, some can't, some are of another type"
     await wait_until(service.is_idle)
-    assert all(process.running and process.running.poll() is None for process in service.processes.values())
+    assert all(process.is_running for process in service.processes.values())
     assert {name: process.pid for name, process in service.processes.items()} == pids
     assert all(size - before[name] < 30 for name, size in sizes(service).items())

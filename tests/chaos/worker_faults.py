@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import time
-from dataclasses import replace
 from typing import Final
 
 from harness.waiting import wait_until
@@ -86,7 +85,7 @@ async def sleeps_past_its_lease(service: Service) -> None:
 async def has_a_twin_that_is_killed(service: Service) -> None:
     """Two workers of one name, over the same connections to the same names; one of them is killed in mid-batch."""
     own = service.victim.process
-    twin = replace(own, log=own.log.with_name(f"twin-{time.monotonic_ns()}"), running=None)
+    twin = own.variant(own.log.with_name(f"twin-{time.monotonic_ns()}"))
     twin.start()
     try:
         await wait_until(lambda: twin.logged("job finished"))

@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 
 from harness.models import WEIGHTS_DIR
-from harness.processes import ROOT, free_port
+from harness.process import ROOT, free_port
 from harness.waiting import wait_until
 from tests.compose.container import Container
 from tests.compose.engine import DOCKER, docker, succeeds

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from backend.settings import Settings as BackendSettings
-from harness.processes import ROOT
+from harness.process import ROOT
 from proxy.settings import Settings as ProxySettings
 from tests.compose.compose_stack import compose_command
 

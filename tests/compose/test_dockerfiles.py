@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.processes import ROOT
+from harness.process import ROOT
 from tests.compose.programs import program
 
 MODELS = ("mobilenet_v2", "inception_v3")

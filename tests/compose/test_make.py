@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.processes import ROOT, free_port
+from harness.process import ROOT, free_port
 from tests.compose.programs import docker_client
 
 REPOSITORY = "shibui/ml-system-in-actions:sync_async_pattern"

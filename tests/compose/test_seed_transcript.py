@@ -6,7 +6,7 @@ import subprocess
 from typing import Any, Final
 
 from harness.models import has_trained_mobilenet
-from harness.processes import ROOT
+from harness.process import ROOT
 from harness.waiting import wait_until
 from tests.compose.compose_stack import Stack
 

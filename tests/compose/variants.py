@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from harness.models import WEIGHTS_DIR
-from harness.processes import ROOT
+from harness.process import ROOT
 from tests.compose.compose_stack import VERSION, Stack
 from tests.compose.engine import can_have
 

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local import redis_server
 from deploy.local.settings import LocalSettings
-from harness.processes import free_port, running
+from harness.process import Process, free_port
 from harness.redis import RedisServer
 from harness.waiting import wait_until
 
@@ -23,7 +23,7 @@ async def test_redis_writes_its_file_for_good_as_often_as_was_chosen(
     server = RedisServer(tmp_path, port=free_port())
     appendfsync = LocalSettings().appendfsync
     command = redis_server.command(redis_server.find(), port=server.port, directory=tmp_path, appendfsync=appendfsync)
-    with running(command, log=tmp_path / "log"):
+    with Process(command, {}, tmp_path / "log"):
         await wait_until(server.is_up)
         async with server.client() as client:
             assert (await client.config_get("appendfsync"))["appendfsync"] == chosen

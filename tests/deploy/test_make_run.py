@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from deploy.local.__main__ import hold
-from harness.processes import PYTHON, ROOT, free_port
+from harness.process import PYTHON, ROOT, free_port
 from harness.waiting import wait_until
 
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from harness.processes import ROOT
+from harness.process import ROOT
 
 
 def script(path: Path, text: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deploy.local.services import Service, supervisord_config
 from deploy.local.supervisor import say
-from harness.processes import PYTHON, ROOT
+from harness.process import PYTHON, ROOT
 
 
 def supervised(directory: Path, *command: str, stdout: int) -> subprocess.Popen[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from file_lock import file_lock, hold_until_exit
-from harness.processes import ROOT
+from harness.process import ROOT
 
 
 def test_a_second_holder_waits_until_the_first_releases_the_lock(tmp_path: Path) -> None:

@@ -108,9 +108,8 @@ async def ends_announced(store: JobStore) -> AsyncIterator[list[Job]]:
 @contextmanager
 def hung(server: RedisServer) -> Iterator[None]:
     """Redis accepts connections and answers nothing."""
-    assert server.process
-    server.process.send_signal(signal.SIGSTOP)
+    server.send(signal.SIGSTOP)
     try:
         yield
     finally:
-        server.process.send_signal(signal.SIGCONT)
+        server.send(signal.SIGCONT)

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from harness.processes import PYTHON, running
+from harness.process import PYTHON, Process
 from harness.redis import RedisServer
 from job_store import Completions, Job, JobStatus, JobStore, StoreUnavailable, connect
 from job_store import completions as ends_module
@@ -82,7 +82,7 @@ async def test_a_waiter_is_woken_by_another_process(
 ) -> None:
     (waiter,) = await start_waiting(ends, store, *await submit(store, b"payload"))
     racer = [PYTHON, "-m", "tests.job_store.racer", redis_server.url, "seed", "0"]
-    with running(racer, log=tmp_path / "racer.log"):
+    with Process(racer, {}, tmp_path / "racer.log"):
         assert (await result(waiter)).status.is_final
 
 

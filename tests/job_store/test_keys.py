@@ -2,7 +2,7 @@ import pytest
 from redis.asyncio import Redis
 
 from deploy.local import redis_server as redis_on_this_machine
-from harness.processes import free_port
+from harness.process import free_port
 from harness.redis import RedisServer
 from job_store import DeadLetters, JobStore, Keys, keys
 from tests.job_store import inspection

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.processes import PYTHON, running, stop
+from harness.process import PYTHON, Process
 from harness.redis import RedisServer
 from harness.waiting import wait_until
 from job_store import Job, JobStatus, JobStore
@@ -69,7 +69,7 @@ async def test_processes_that_race_lose_their_leases_and_die_end_every_job_once(
     with ExitStack() as stack:
         racers = [
             stack.enter_context(
-                running([PYTHON, "-m", "tests.job_store.racer", redis_server.url, log.stem, str(share)], log=log)
+                Process([PYTHON, "-m", "tests.job_store.racer", redis_server.url, log.stem, str(share)], {}, log)
             )
             for log, share in zip(logs, shares, strict=True)
         ]
@@ -79,7 +79,7 @@ async def test_processes_that_race_lose_their_leases_and_die_end_every_job_once(
             await wait_until(lambda: len(ended) > JOBS // 2, within=100)
             racers[-2].kill()
             await wait_until(lambda: len(ended) >= JOBS, within=100)
-            assert [stop(racer) for racer in racers[:RACERS]] == [0] * RACERS
+            assert [racer.stop() for racer in racers[:RACERS]] == [0] * RACERS
     said = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
     assert Counter(job.id for job in ended) == Counter(line["submitted"] for line in said if "submitted" in line)
     assert await backlog(store) == await pending(store) == []

@@ -19,7 +19,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from harness.processes import PYTHON, free_port, running
+from harness.process import PYTHON, Process, free_port
 from harness.waiting import wait_until
 
 MODEL = "m"
@@ -58,8 +58,9 @@ class ModelServer:
         }
         command = [PYTHON, "-m", "local_tf_serving", *(f"--{name}={value}" for name, value in flags.items())]
         try:
-            with running(command, log=self.log) as process:
-                yield process
+            with Process(command, {}, self.log) as process:
+                assert process.popen
+                yield process.popen
         finally:
             self.channel.close()
             self.http.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.processes import PYTHON, ROOT
+from harness.process import PYTHON, ROOT
 from tests.local_tf_serving import saved_models
 from tests.local_tf_serving.exported import newest
 from tests.local_tf_serving.model_server import MODEL, ModelServer, request

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from harness.processes import PYTHON, ROOT, free_port
+from harness.process import PYTHON, ROOT, free_port
 from harness.waiting import wait_until
 from tests.local_tf_serving import saved_models
 from tests.local_tf_serving.model_server import Gate, ModelServer, request

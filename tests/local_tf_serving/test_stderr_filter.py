@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from harness.processes import PYTHON, ROOT
+from harness.process import PYTHON, ROOT
 
 GREETING = "I0000 port.cc:153] oneDNN custom operations are on. You may see slightly different numerical results"
 SCRIPT = f"""

@@ -247,7 +247,7 @@ async def test_a_crowd_that_fits_the_line_is_answered_whole(crowd: int, stack: S
         responses = await asyncio.gather(*(client.get("/predict/test") for _ in range(crowd)))
         assert {response.status_code for response in responses} == {200}
         assert len({response.json()["job_id"] for response in responses}) == crowd
-    await stack.until_idle()
+    await stack.wait_until_idle()
 
 
 async def test_in_a_crowd_only_what_the_model_cannot_read_is_refused(stack: Stack, client: httpx.AsyncClient) -> None:
@@ -259,7 +259,7 @@ async def test_in_a_crowd_only_what_the_model_cannot_read_is_refused(stack: Stac
     crowd = await asyncio.gather(*(client.post("/predict", content=image, headers=JPEG) for image in sent))
     assert [response.status_code for response in crowd] == [200, 422] * 8
     assert [answer(response) for response in crowd] == [answer(response) for response in alone]
-    await stack.until_idle()
+    await stack.wait_until_idle()
 
 
 def answer(response: httpx.Response) -> object:

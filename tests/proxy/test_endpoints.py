@@ -3,16 +3,15 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from harness.processes import free_port
-from harness.stack import Process, Stack
+from harness.process import Process, free_port
+from harness.stack import Stack
 from harness.waiting import wait_until
 from job_store import JobStore
 from tests.images import encoded
@@ -26,8 +25,7 @@ async def proxy_with(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Process]]:
     """A proxy of the test's own, told something else than the stack's."""
     port = free_port()
-    environment: Mapping[str, str] = {**stack.settings, "PORT": str(port), **settings}
-    process = replace(stack.proxy, environment=environment, log=directory / "proxy", running=None)
+    process = stack.proxy.variant(directory / "proxy", PORT=str(port), **settings)
     process.start()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
 
@@ -83,12 +81,12 @@ async def test_a_large_image_says_what_it_took_to_make_it_small(client: httpx.As
 async def test_a_job_is_empty_while_it_waits_and_when_it_failed(
     stack: Stack, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    stack.backend.send(signal.SIGSTOP)
+    stack.worker.send(signal.SIGSTOP)
     try:
         waiting = (await client.get("/predict/test")).json()["job_id"]
         assert (await client.get(f"/job/{waiting}")).json() == {waiting: {"prediction": ""}}
     finally:
-        stack.backend.send(signal.SIGCONT)
+        stack.worker.send(signal.SIGCONT)
     async with stack.redis.client() as redis:
         store = JobStore(redis)
         failed = await store.submit(b"the accurate model can't read this", {"label": "none"})
@@ -118,9 +116,9 @@ async def test_a_request_id_that_would_spoil_the_log_is_replaced(given: str, cli
 
 async def test_a_job_is_one_line_a_hop_in_each_process(stack: Stack, client: httpx.AsyncClient) -> None:
     job_id = (await client.get("/predict/test")).json()["job_id"]
-    await wait_until(lambda: stack.backend.logged("job finished", job_id))
+    await wait_until(lambda: stack.worker.logged("job finished", job_id))
     assert stack.proxy.logged(f"job={job_id}") == 1
-    assert stack.backend.logged(f"job={job_id}") == 1
+    assert stack.worker.logged(f"job={job_id}") == 1
 
 
 async def test_without_redis_the_fast_answer_comes_and_says_why_it_is_all(stack: Stack, tmp_path: Path) -> None:
@@ -142,13 +140,12 @@ async def test_without_redis_the_fast_answer_comes_and_says_why_it_is_all(stack:
 async def test_a_redis_that_hangs_holds_up_one_answer_and_is_found_again(
     stack: Stack, client: httpx.AsyncClient
 ) -> None:
-    assert stack.redis.process
-    stack.redis.process.send_signal(signal.SIGSTOP)
+    stack.redis.send(signal.SIGSTOP)
     try:
         reasons = [(await client.get("/predict/test")).headers.get("refinement") for _ in range(4)]
         waits = [float((await client.get("/predict/test")).headers["server-timing"].split("queue;dur=")[1])]
     finally:
-        stack.redis.process.send_signal(signal.SIGCONT)
+        stack.redis.send(signal.SIGCONT)
     assert set(reasons) == {"shed; reason=queue-unavailable"}
     assert waits[0] < 1
 
@@ -159,13 +156,13 @@ async def test_a_redis_that_hangs_holds_up_one_answer_and_is_found_again(
 
 
 async def test_with_a_full_queue_the_fast_answer_comes_and_says_why_it_is_all(stack: Stack, tmp_path: Path) -> None:
-    await stack.until_idle()
+    await stack.wait_until_idle()
     async with proxy_with(stack, tmp_path, MAX_QUEUE_LENGTH="2") as (client, _):
-        stack.backend.send(signal.SIGSTOP)
+        stack.worker.send(signal.SIGSTOP)
         try:
             responses = [await client.get("/predict/test") for _ in range(4)]
         finally:
-            stack.backend.send(signal.SIGCONT)
+            stack.worker.send(signal.SIGCONT)
     full = "shed; reason=queue-full"
     assert [response.headers.get("refinement") for response in responses] == [None, None, full, full]
     assert [response.json()["job_id"] is None for response in responses] == [False, False, True, True]
@@ -199,7 +196,7 @@ async def test_an_accurate_model_that_is_away_is_ng_and_jobs_are_taken_all_the_s
     finally:
         stack.accurate.start()
     await wait_until(stack.is_up, within=60)
-    await wait_until(lambda: stack.backend.logged("job finished", job_id), within=60)
+    await wait_until(lambda: stack.worker.logged("job finished", job_id), within=60)
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_body_does_no_harm(
@@ -230,5 +227,5 @@ async def test_many_requests_at_once_are_all_answered_and_memory_stays_bounded(s
         assert len(set(job_ids)) == 400
         assert None not in job_ids
         assert proxy.resident_mb() < 120
-    await stack.until_idle()
-    assert stack.backend.resident_mb() < 100
+    await stack.wait_until_idle()
+    assert stack.worker.resident_mb() < 100

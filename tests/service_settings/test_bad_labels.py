@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.processes import PYTHON, ROOT
+from harness.process import PYTHON, ROOT
 
 
 @pytest.mark.parametrize("process", ["proxy", "backend"])

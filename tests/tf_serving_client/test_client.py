@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
-from harness.processes import PYTHON, ROOT, free_port
+from harness.process import PYTHON, ROOT, free_port
 from harness.stack import Stack
 from tests.images import encoded
 from tf_serving_client import (
