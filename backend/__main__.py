@@ -1,4 +1,4 @@
-"""`python -m backend`: work until SIGTERM."""
+"""`python -m backend`: run the worker until SIGTERM or SIGINT."""
 
 import asyncio
 import signal
@@ -11,10 +11,10 @@ from typing import Final
 import uvloop
 
 import service_log
-from backend.batch import Means
-from backend.health import answering
-from backend.lease import BEATS
-from backend.retrier import Patience
+from backend.batch import BatchContext
+from backend.health import health_server
+from backend.heartbeat import HEARTBEATS_PER_LEASE
+from backend.retrier import Retrier
 from backend.settings import Settings
 from backend.worker import Worker
 from background_task import background_task
@@ -22,11 +22,11 @@ from job_store import BacklogListener, JobStore, Policy, connect
 from tf_serving_client import BadLabels, ImageClassifier, ModelStatus, log_served_models, open_channel, read_labels
 
 STATUS_DEADLINE: Final = timedelta(seconds=5)
-"""For asking the model whether it is there. One that is starved, or far away, takes its time even for that, and a
-worker that takes it for dead would wait as long as that lasts, though Predicts would be answered."""
+"""While the status call fails, the worker sends no Predicts. An overloaded or distant model server, which still answers
+Predicts, gets this long to answer the status call."""
 
 
-async def work(settings: Settings, labels: Sequence[str]) -> None:
+async def run_worker(settings: Settings, labels: Sequence[str]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -43,25 +43,21 @@ async def work(settings: Settings, labels: Sequence[str]) -> None:
             connect(settings.redis_url, name="backend", timeout=settings.redis_timeout)
         )
         store = JobStore(redis, policy)
-        bell = BacklogListener.connect(
+        listener = BacklogListener.connect(
             settings.redis_url,
             name="backend-listener",
             keys=store.keys,
-            block_for=settings.lease / BEATS,
+            block_for=settings.lease / HEARTBEATS_PER_LEASE,
             margin=settings.redis_timeout,
         )
-        await stack.enter_async_context(bell.redis)
+        await stack.enter_async_context(listener.redis)
         model = ImageClassifier(channel, settings.accurate_model, labels, settings.predict_deadline)
         status = ModelStatus(channel, settings.accurate_model, deadline=STATUS_DEADLINE)
-        worker = Worker(
-            Means(store, model, status, Patience(stopping)),
-            bell,
-            batch_size=settings.batch_size,
-            lanes=settings.batches_in_flight,
-        )
+        context = BatchContext(store, model, status, Retrier(stopping))
+        worker = Worker(context, listener, batch_size=settings.batch_size, concurrency=settings.batches_in_flight)
         service_log.get_logger().info("worker started", model=settings.accurate_model, batch=settings.batch_size)
         await stack.enter_async_context(background_task(log_served_models(status)))
-        await stack.enter_async_context(answering(settings.health_socket, store.ping))
+        await stack.enter_async_context(health_server(settings.health_socket, store.ping))
         await worker.run(stopping, settings.shutdown_grace)
 
 
@@ -72,7 +68,7 @@ def main() -> None:
         labels = read_labels(settings.labels)
     except BadLabels as error:
         sys.exit(f"backend: {error}")
-    uvloop.run(work(settings, labels))
+    uvloop.run(run_worker(settings, labels))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""One batch of claimed jobs, from the model to an end for each.
+"""One batch of claimed jobs: classifies their payloads and brings each job to an end.
 
-Normally that is one Predict. It is several when an image is bad or the model is lost:
+Usually that takes one Predict. Errors are handled like this:
 
-- An image that the model rejects fails the Predict of all of them. Asked one by one, only the guilty one fails.
-- A model that is away costs no attempt: the batch waits until it is back. What was being asked when it went is then
-  asked one by one, and an image that loses the model again is given back with its attempt spent. So what kills the
-  model is a dead letter after `max_attempts`, and not the end of every worker.
-- A model that is there and refuses, because it has too much to do, or answers nonsense, is asked again, for each job by
-  itself, for as long as one Predict may take. After that the attempt is spent: it may be the image.
+- The model rejects an image, or does not respond before the deadline: the payloads are sent one by one. A job whose
+  payload is rejected fails; a job whose payload alone is too slow is requeued, and the attempt counts.
+- The model is unavailable: the batch waits until it is available again, and no attempt counts. The payloads of the
+  interrupted Predict are then sent one by one. If the model becomes unavailable during one of these, that job is
+  requeued and the attempt counts: an image that crashes the model server becomes a dead letter after `max_attempts`
+  and does not block all workers.
+- The model is busy or breaks the model contract: the payloads are sent one by one, each repeatedly for as long as one
+  Predict may take. The job is then requeued and the attempt counts, because its payload may be the cause.
 """
 
 import asyncio
@@ -16,11 +18,11 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import service_log
-from backend.retrier import Patience
+from backend.retrier import Retrier
 from job_store import Claim, JobStore, StoreUnavailable
 from tf_serving_client import (
     Availability,
@@ -32,149 +34,148 @@ from tf_serving_client import (
     Prediction,
 )
 
-LONGEST_REST_S: Final = 1.0
-"""Of a model that refuses, before it is asked again. Each is of random length."""
+MAX_MODEL_PAUSE_S: Final = 1.0
+"""After an error of the model, before the next Predict. Each pause has a random length."""
 
-
-REFUSING_ALL: Final = 10
-"""Times the deadline of one Predict that a model may refuse everybody before that costs an attempt."""
+MAX_OUTAGE_DEADLINES: Final = 10
+"""While the model serves no job at all, each is retried for this many Predict deadlines before its attempt counts."""
 
 
 @dataclass(slots=True)
-class Pulse:
-    """When the model last answered any batch of this process, by `time.monotonic`."""
-
-    last_answer: float = -math.inf
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a batch is worked on with."""
+class BatchContext:
+    """What all batches of a process share."""
 
     store: JobStore
     model: Classifier
     status: Availability
-    patience: Patience
-    pulse: Pulse = field(default_factory=Pulse)
+    retrier: Retrier
+    last_success: float = -math.inf
+    """The `time.monotonic()` of the last Predict that succeeded."""
 
 
 class Batch:
-    def __init__(self, claims: Sequence[Claim], means: Means) -> None:
-        self._store, self._model, self._status, self._patience = means.store, means.model, means.status, means.patience
-        self._pulse = means.pulse
+    def __init__(self, claims: Sequence[Claim], context: BatchContext) -> None:
+        self._context = context
+        self._store, self._model, self._status = context.store, context.model, context.status
+        self._retrier = context.retrier
         self.unfinished = {claim.job_id: claim for claim in claims}
         self._refused_since: dict[str, float] = {}
-        # What was lost once goes alone: should it lose the model again, it takes nobody with it.
+        # The model may have become unavailable because of these jobs, so each is sent by itself.
         self._suspects = {claim.job_id for claim in claims if claim.attempt > 1}
-        together = [claim for claim in claims if claim.attempt == 1]
-        self._groups = deque([together] if together else [])
+        first_attempts = [claim for claim in claims if claim.attempt == 1]
+        self._groups = deque([first_attempts] if first_attempts else [])
         self._groups.extend([claim] for claim in claims if claim.attempt > 1)
 
     async def work(self) -> None:
-        """Bring each job to an end. Returns early, with some `unfinished`, when the worker is to stop."""
-        while self._groups and not self._patience.is_over:
+        """Bring each job to an end. Returns early, with some jobs `unfinished`, when the worker is stopping."""
+        while self._groups and not self._retrier.is_stopping:
             group = self._groups.popleft()
-            if self._is_lone_suspect(group):  # it must not pay for a model that was away before it came
-                await self._patience.until_true(self._status.is_available)
+            if self._is_lone_suspect(group):  # an outage that began before this Predict must not count against the job
+                await self._retrier.wait_until_available(self._status)
             started = time.perf_counter()
             try:
                 predictions = await self._model.classify([claim.payload for claim in group])
             except (ImageRejected, ModelTooSlow) as error:
                 await self._isolate(group, error)
             except ModelUnavailable as error:
-                await self._outlast(group, error)
+                await self._wait_for_model(group, error)
             except ModelError as error:
-                await self._insist(group, error)
+                await self._retry_later(group, error)
             else:
                 await self._finish(group, predictions, predict_ms=(time.perf_counter() - started) * 1000)
 
     async def requeue(self, *, counts: bool, reason: str) -> None:
-        """Return what is not done to the queue. Where Redis is away, the leases run out instead."""
+        """Requeue the unfinished jobs. If Redis is unavailable, their leases expire instead."""
         try:
             for claim in tuple(self.unfinished.values()):
-                await self._return(claim, counts, reason)
+                await self._requeue(claim, counts, reason)
         except StoreUnavailable as error:
-            service_log.get_logger().warning("jobs not requeued", jobs=[*self.unfinished], error=str(error))
+            service_log.get_logger().warning("requeue failed", jobs=[*self.unfinished], error=str(error))
 
     async def _finish(self, group: Sequence[Claim], predictions: Sequence[Prediction], predict_ms: float) -> None:
-        """All at once, so that they share a round trip to Redis."""
-        self._pulse.last_answer = time.monotonic()
-        told = {"predict_ms": round(predict_ms, 1), "batch": len(group)}
-        answered = zip(group, predictions, strict=True)
-        recording = (self._record(claim, prediction, **told) for claim, prediction in answered)
-        outcomes = await asyncio.gather(*recording, return_exceptions=True)
-        for fault in filter(None, outcomes):  # now that none is under way any more
-            raise fault
+        """Record all predictions concurrently, so that they share a round trip to Redis."""
+        self._context.last_success = time.monotonic()
+        records = (
+            self._record(claim, prediction, predict_ms=round(predict_ms, 1), batch=len(group))
+            for claim, prediction in zip(group, predictions, strict=True)
+        )
+        outcomes = await asyncio.gather(*records, return_exceptions=True)
+        for error in filter(None, outcomes):  # raised only now, when no other prediction is still being recorded
+            raise error
 
-    async def _record(self, claim: Claim, prediction: Prediction, **told: float) -> None:
-        recorded = await self._patience.until_stored(self._store.finish, claim, prediction.as_answer())
+    async def _record(self, claim: Claim, prediction: Prediction, *, predict_ms: float, batch: int) -> None:
+        is_recorded = await self._retrier.retry_until_stored(self._store.finish, claim, prediction.as_answer())
         del self.unfinished[claim.job_id]
         service_log.get_logger().info(
-            "job finished" if recorded else "late result refused",
+            "job finished" if is_recorded else "late result refused",
             job=claim.job_id,
             model=prediction.model,
             label=prediction.label,
             waited_ms=claim.waited_ms,
-            **told,
+            predict_ms=predict_ms,
+            batch=batch,
             attempt=claim.attempt,
         )
 
     async def _isolate(self, group: Sequence[Claim], error: ModelError) -> None:
-        """Some image of the group is to blame: find out which; and where that is known, let it bear it."""
+        """Find the payload that causes the error: split the group, or end the attempt of its only job."""
         if len(group) > 1:
-            self._separately(group)
-            return
-        [claim] = group
-        if isinstance(error, ModelTooSlow):
-            if await self._status.is_available():
-                await self._patience.until_stored(self._return, claim, True, str(error))
-            else:  # not slow: hung
-                await self._outlast(group, error)
-            return
-        await self._patience.until_stored(self._store.fail, claim, str(error))
-        del self.unfinished[claim.job_id]
-        service_log.get_logger().warning("job failed", job=claim.job_id, attempt=claim.attempt, error=str(error))
+            self._split(group)
+        elif isinstance(error, ImageRejected):
+            await self._fail(group[0], error)
+        elif await self._status.is_available():
+            await self._requeue_counted(group[0], error)
+        else:  # the model server hangs
+            await self._wait_for_model(group, error)
 
-    async def _outlast(self, group: Sequence[Claim], error: ModelError) -> None:
-        """The model is away: wait until it is back, then go on where it was lost."""
+    async def _wait_for_model(self, group: Sequence[Claim], error: ModelError) -> None:
+        """Wait until the model is available again. The group's jobs are then sent one by one, as suspects."""
         service_log.get_logger().warning("model unavailable", model=error.model, jobs=len(group), error=str(error))
         if self._is_lone_suspect(group):
-            await self._patience.until_stored(self._return, group[0], True, str(error))
+            await self._requeue_counted(group[0], error)
         else:
             self._suspects.update(claim.job_id for claim in group)
-            self._separately(group)
-        await self._patience.pause(random.uniform(0, LONGEST_REST_S))  # noqa: S311 (no secret)
-        await self._patience.until_true(self._status.is_available)
+            self._split(group)
+        await self._pause()
+        await self._retrier.wait_until_available(self._status)
 
-    async def _insist(self, group: Sequence[Claim], error: ModelError) -> None:
-        """The model is there and refuses: ask again, the others of the batch first, but not for ever.
-
-        Where others get their answers meanwhile, it is the image, and `deadline` is long enough. Where nobody does, it
-        is the model, and healthy jobs are not to pay for it soon.
-        """
+    async def _retry_later(self, group: Sequence[Claim], error: ModelError) -> None:
+        """Send the group's jobs again one by one, each after the rest of the batch, until its time is up."""
         service_log.get_logger().warning("predict failed", model=error.model, jobs=len(group), error=str(error))
         if len(group) > 1:
-            self._separately(group)
-        elif self._has_been_refused_for_long(group[0]):
-            await self._patience.until_stored(self._return, group[0], True, str(error))
+            self._split(group)
+        elif self._is_refused_too_long(group[0]):
+            await self._requeue_counted(group[0], error)
         else:
             self._groups.append([*group])
-        await self._patience.pause(random.uniform(0, LONGEST_REST_S))  # noqa: S311 (no secret)
+        await self._pause()
 
     def _is_lone_suspect(self, group: Sequence[Claim]) -> bool:
         return len(group) == 1 and group[0].job_id in self._suspects
 
-    def _has_been_refused_for_long(self, claim: Claim) -> bool:
+    def _is_refused_too_long(self, claim: Claim) -> bool:
+        """If other jobs succeed meanwhile, the payload is the likely cause, and one deadline is long enough."""
         now = time.monotonic()
         since = self._refused_since.setdefault(claim.job_id, now)
-        patience_s = self._model.deadline.total_seconds()
-        return now - since > (patience_s if self._pulse.last_answer > since else REFUSING_ALL * patience_s)
+        deadlines = 1 if self._context.last_success > since else MAX_OUTAGE_DEADLINES
+        return now - since > deadlines * self._model.deadline.total_seconds()
 
-    def _separately(self, claims: Iterable[Claim]) -> None:
+    def _split(self, claims: Iterable[Claim]) -> None:
         self._groups.extendleft([claim] for claim in reversed(list(claims)))
 
-    async def _return(self, claim: Claim, counts: bool, reason: str) -> None:
-        returned = await self._store.requeue(claim, counts=counts)
+    async def _pause(self) -> None:
+        await self._retrier.pause(random.uniform(0, MAX_MODEL_PAUSE_S))  # noqa: S311 (not a secret)
+
+    async def _fail(self, claim: Claim, error: ModelError) -> None:
+        await self._retrier.retry_until_stored(self._store.fail, claim, str(error))
         del self.unfinished[claim.job_id]
-        event = "job requeued" if returned else "late result refused"
+        service_log.get_logger().warning("job failed", job=claim.job_id, attempt=claim.attempt, error=str(error))
+
+    async def _requeue_counted(self, claim: Claim, error: ModelError) -> None:
+        await self._retrier.retry_until_stored(self._requeue, claim, True, str(error))
+
+    async def _requeue(self, claim: Claim, counts: bool, reason: str) -> None:
+        is_requeued = await self._store.requeue(claim, counts=counts)
+        del self.unfinished[claim.job_id]
+        event = "job requeued" if is_requeued else "late result refused"
         service_log.get_logger().info(event, job=claim.job_id, attempt=claim.attempt, counts=counts, reason=reason)

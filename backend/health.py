@@ -1,7 +1,7 @@
-"""A worker serves nobody, so it is asked how it is over a socket file.
+"""The worker has no HTTP port, so it reports its health over a Unix socket.
 
-`python -m backend.health` asks the worker on this machine, and exits with 0 when it can do its work. It is run every
-few seconds, so it imports little: starting it must not cost more than the worker at rest.
+`python -m backend.health` exits with 0 if the worker on this machine can reach Redis. The container's health check runs
+it every few seconds, so this module imports little: the check must not use more CPU than the idle worker.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VARIABLE: Final = "HEALTH_SOCKET"
-PATIENCE_S: Final = 2.0
+RESPONSE_TIMEOUT_S: Final = 2.0
 
 
 @asynccontextmanager
-async def answering(path: Path | None, is_well: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
-    """Answer `ok` or `ng` on the socket `path` while the context lasts; with no path, answer nobody."""
+async def health_server(path: Path | None, is_healthy: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+    """Send `ok` or `ng` to each connection on the Unix socket `path` until the context ends. No path, no server."""
     if path is None:
         yield
         return
-    import asyncio  # for the worker only: it would double the time that asking takes
+    import asyncio  # only the worker needs it, and importing it would double the time that a health check takes
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"ok" if await is_well() else b"ng")
+    async def respond(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"ok" if await is_healthy() else b"ng")
         writer.close()
 
     path.unlink(missing_ok=True)
-    async with await asyncio.start_unix_server(answer, path):
+    async with await asyncio.start_unix_server(respond, path):
         yield
     path.unlink(missing_ok=True)
 
 
-def ask(path: str) -> str:
-    with socket.socket(socket.AF_UNIX) as asking:
-        asking.settimeout(PATIENCE_S)
-        asking.connect(path)
-        return asking.recv(2).decode()
+def request_health(path: str) -> str:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(RESPONSE_TIMEOUT_S)
+        connection.connect(path)
+        return connection.recv(2).decode()
 
 
 def main() -> None:
     try:
-        answer = ask(os.environ[VARIABLE])
+        response = request_health(os.environ[VARIABLE])
     except KeyError:
-        sys.exit(f"backend: {VARIABLE} is not set: the worker answers nobody")
+        sys.exit(f"backend: {VARIABLE} is not set: set it to the path of the worker's health socket")
     except OSError as error:
-        sys.exit(f"backend: no answer: {error}")
-    if answer != "ok":
-        sys.exit("backend: Redis does not answer it")
+        sys.exit(f"backend: the worker does not respond on its health socket: {error}")
+    if response != "ok":
+        sys.exit("backend: the worker cannot reach Redis")
 
 
 if __name__ == "__main__":

@@ -1,76 +1,67 @@
-"""Trying again: after longer and longer pauses, each of random length, so that workers don't all come back at once."""
+"""Retries calls to Redis and the model, with growing pauses of random length, so that workers don't retry in step."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    retry_if_not_result,
-)
-
 import service_log
 from job_store import StoreUnavailable
+from tf_serving_client import Availability
 
 T = TypeVar("T")
 
-FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 2.0
+BASE_PAUSE_S: Final = 0.1
+MAX_PAUSE_S: Final = 2.0
 
 
-class Patience:
-    """A worker's patience with Redis and the model ends when the worker is to stop."""
+class Retrier:
+    """Retries until a call succeeds. Where nothing would be lost, stops retrying when the worker is stopping."""
 
     def __init__(self, stopping: asyncio.Event) -> None:
         self._stopping = stopping
 
     @property
-    def is_over(self) -> bool:
+    def is_stopping(self) -> bool:
         return self._stopping.is_set()
 
-    async def until_stored(self, call: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Call the job store until it answers, however long that takes: what is in hand must not be lost."""
+    async def retry_until_stored(self, call: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Call the job store until it is available, even while the worker is stopping: a result must not be lost."""
         attempt = 1
-        while True:  # not tenacity, which takes a tenth of a millisecond for each job where nothing goes wrong
+        while True:
             try:
                 return await call(*args)
             except StoreUnavailable as error:
-                _log(attempt, error)
-            await asyncio.sleep(pause_s(attempt))
+                _log(error, attempt)
+            await asyncio.sleep(backoff_s(attempt))
             attempt += 1
 
-    async def while_running(self, call: Callable[..., Awaitable[T]], *args: Any) -> T | None:
-        """Call the job store until it answers, or return None when the worker is to stop first."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(StoreUnavailable),
-            wait=_pause_of,
-            stop=self._is_over,
-            sleep=self.pause,
-            before_sleep=_log_state,
-            retry_error_callback=lambda _: None,
-        )
-        return await retrying(call, *args)
+    async def retry(self, call: Callable[..., Awaitable[T]], *args: Any) -> T | None:
+        """Call the job store until it is available. Return None if the worker is stopping."""
+        attempt = 1
+        while not self.is_stopping:
+            try:
+                return await call(*args)
+            except StoreUnavailable as error:
+                _log(error, attempt)
+            await self.pause(backoff_s(attempt))
+            attempt += 1
+        return None
 
-    async def until_true(self, ask: Callable[[], Awaitable[bool]]) -> None:
-        """Ask, with pauses between, until the answer is yes or the worker is to stop."""
-        retrying = AsyncRetrying(
-            retry=retry_if_not_result(bool),
-            wait=_pause_of,
-            stop=self._is_over,
-            sleep=self.pause,
-            retry_error_callback=lambda _: None,
-        )
-        await retrying(ask)
+    async def wait_until_available(self, status: Availability) -> None:
+        """Return when the model is available or the worker is stopping."""
+        attempt = 1
+        while not (self.is_stopping or await status.is_available()):
+            await self.pause(backoff_s(attempt))
+            attempt += 1
 
     async def pause(self, seconds: float) -> None:
-        await self.unless_stopped(asyncio.sleep(seconds))
+        """Sleep, but return early when the worker is stopping."""
+        await self.wait_or_stop(asyncio.sleep(seconds))
 
-    async def unless_stopped(self, waiting: Awaitable[None]) -> None:
-        """Wait, but no longer than until the worker is to stop. What `waiting` raises is raised here."""
-        tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(self._stopping.wait())]
+    async def wait_or_stop(self, awaitable: Awaitable[None]) -> None:
+        """Wait for `awaitable`, and raise what it raises; cancel it and return early when the worker is stopping."""
+        tasks = [asyncio.ensure_future(awaitable), asyncio.ensure_future(self._stopping.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -80,26 +71,15 @@ class Patience:
         if isinstance(outcomes[0], Exception):
             raise outcomes[0]
 
-    def _is_over(self, _: RetryCallState) -> bool:
-        return self.is_over
 
-
-def pause_s(attempt: int) -> float:
-    """After so many attempts: 0 to 0.1 s, 0 to 0.2 s, … 0 to 2 s.
+def backoff_s(attempt: int) -> float:
+    """The pause after attempt 1, 2, 3, …: a random time up to 0.1 s, 0.2 s, 0.4 s, … but never above 2 s.
 
     Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
     """
-    doublings = min(attempt - 1, 10)  # far beyond the longest pause, and no number that is too large for a float
-    return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**doublings))  # noqa: S311 (no secret)
+    doublings = min(attempt - 1, 10)  # the limit keeps 2**doublings small enough for a float
+    return random.uniform(0, min(MAX_PAUSE_S, BASE_PAUSE_S * 2**doublings))  # noqa: S311 (not a secret)
 
 
-def _pause_of(state: RetryCallState) -> float:
-    return pause_s(state.attempt_number)
-
-
-def _log_state(state: RetryCallState) -> None:
-    _log(state.attempt_number, state.outcome.exception() if state.outcome else None)
-
-
-def _log(attempt: int, error: BaseException | None) -> None:
+def _log(error: StoreUnavailable, attempt: int) -> None:
     service_log.get_logger().warning("store unavailable", attempt=attempt, error=str(error))

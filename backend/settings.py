@@ -10,17 +10,17 @@ from service_settings import Seconds, SecondsOrZero, ServiceSettings
 
 class Settings(ServiceSettings):
     batch_size: int = Field(8, ge=1)
-    """Images in one Predict, at most."""
+    """The most images in one Predict."""
     batches_in_flight: int = Field(2, ge=1)
-    """Batches worked on at once: while one is being answered, the next is already at the model."""
+    """Batches worked on concurrently: the next batch waits at the model while the results of one are recorded."""
     predict_deadline: Seconds = timedelta(seconds=60)
     """For one Predict of a whole batch."""
     lease: Seconds = timedelta(seconds=15)
-    """How long a worker may be silent about a job before another takes it."""
+    """How long a job stays with a worker that sends no heartbeat, before another worker may claim it."""
     max_attempts: int = Field(3, ge=1)
-    """Attempts that may end with no answer before a job is a dead letter."""
+    """Attempts that may end without a result before the job becomes a dead letter."""
     health_socket: Path | None = None
-    """Where the worker answers `python -m backend.health`. Its image sets it."""
+    """The Unix socket that answers `python -m backend.health`; set in the worker's container image."""
     redis_timeout: Seconds = timedelta(seconds=5)
     shutdown_grace: SecondsOrZero = timedelta(seconds=20)
-    """After SIGTERM, what is in hand may take this long; what is not done then is given back."""
+    """How long claimed batches may take to finish after SIGTERM; unfinished jobs are then requeued."""

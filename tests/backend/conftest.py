@@ -1,4 +1,4 @@
-"""A worker under the test's hand, on the running Redis and models."""
+"""A worker that a test controls, on the running Redis and models."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -15,7 +15,7 @@ from job_store import Job, JobStatus, JobStore, Policy
 
 @pytest_asyncio.fixture
 async def store(stack: Stack) -> AsyncIterator[JobStore]:
-    """The running stack's job store, seen from a client of the test's own."""
+    """The running stack's job store, over a connection of the test's own."""
     async with stack.redis.client() as client:
         store = JobStore(client, Policy(lease=timedelta(seconds=2)))
         await stack.wait_until_idle()
@@ -23,28 +23,30 @@ async def store(stack: Stack) -> AsyncIterator[JobStore]:
 
 
 @pytest.fixture
-def short_lease(stack: Stack, tmp_path: Path) -> Iterator[Process]:
-    """The stack's worker, started anew with a lease of two seconds, so that a lost one is missed soon."""
-    own = stack.worker
-    own.stop()
-    stack.worker = own.variant(tmp_path / "backend", LEASE="2", BATCH_SIZE="4")
+def worker(stack: Stack, tmp_path: Path) -> Iterator[Process]:
+    """The stack's worker, restarted with a lease of two seconds, so that a lost job is soon claimed again."""
+    original = stack.worker
+    original.stop()
+    stack.worker = original.variant(tmp_path / "backend", LEASE="2", BATCH_SIZE="4")
     stack.worker.start()
     yield stack.worker
     stack.worker.stop()
-    stack.worker = own
-    own.start()
+    stack.worker = original
+    original.start()
 
 
 @pytest.fixture
-def ended(store: JobStore) -> Callable[[str], Awaitable[Job]]:
-    async def ended(job_id: str) -> Job:
-        async def final() -> Job | None:
+def wait_for_end(store: JobStore) -> Callable[[str], Awaitable[Job]]:
+    """Return the job once its status is final."""
+
+    async def wait_for_end(job_id: str) -> Job:
+        async def ended_job() -> Job | None:
             job = await store.find(job_id)
-            assert job, "the job is gone"
+            assert job, "the job no longer exists"
             return job if job.status.is_final else None
 
-        job = await wait_until(final, within=90)
+        job = await wait_until(ended_job, within=90)
         assert job.status in (JobStatus.SUCCEEDED, JobStatus.FAILED)
         return job
 
-    return ended
+    return wait_for_end
