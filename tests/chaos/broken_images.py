@@ -1,4 +1,4 @@
-"""Images whose bytes were tampered with where it hurts most: at their beginning, where their sizes and tables are."""
+"""Corrupt images in all formats. Most of the damage is in the header, where formats keep sizes and tables."""
 
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -6,72 +6,72 @@ from typing import Final
 
 from tests.images import encoded
 
-FORMS: Final = {
+MEDIA_TYPES: Final = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
     "GIF": "image/gif",
     "WEBP": "image/webp",
     "BMP": "image/bmp",
 }
-HEADER: Final = 64
-EXTREMES: Final = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
+HEADER_BYTES: Final = 64
+EXTREME_BYTES: Final = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
 
-Tampering = Callable[[bytearray, random.Random], None]
-
-
-def flip_a_bit(image: bytearray, chance: random.Random) -> None:
-    image[chance.randrange(min(HEADER, len(image)))] ^= 1 << chance.randrange(8)
+Mutation = Callable[[bytearray, random.Random], None]
 
 
-def set_an_extreme(image: bytearray, chance: random.Random) -> None:
-    image[chance.randrange(min(HEADER, len(image)))] = chance.choice(EXTREMES)
+def flip_bit(image: bytearray, rng: random.Random) -> None:
+    image[rng.randrange(min(HEADER_BYTES, len(image)))] ^= 1 << rng.randrange(8)
 
 
-def fill_a_word(image: bytearray, chance: random.Random) -> None:
-    """As a length or a size that is as large as can be, or none."""
-    at = chance.randrange(min(HEADER, len(image)))
-    image[at : at + 4] = bytes([chance.choice(EXTREMES)]) * 4
+def set_extreme_byte(image: bytearray, rng: random.Random) -> None:
+    image[rng.randrange(min(HEADER_BYTES, len(image)))] = rng.choice(EXTREME_BYTES)
 
 
-def cut_off(image: bytearray, chance: random.Random) -> None:
-    del image[chance.randrange(1, max(2, len(image))) :]
+def set_extreme_word(image: bytearray, rng: random.Random) -> None:
+    """A size or a length field becomes zero or very large."""
+    start = rng.randrange(min(HEADER_BYTES, len(image)))
+    image[start : start + 4] = bytes([rng.choice(EXTREME_BYTES)]) * 4
 
 
-def take_a_piece_out(image: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(image))
-    del image[at : at + chance.randrange(1, 40)]
+def truncate(image: bytearray, rng: random.Random) -> None:
+    del image[rng.randrange(1, max(2, len(image))) :]
 
 
-def repeat_a_piece(image: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(image))
-    image[at:at] = image[at : at + chance.randrange(1, 40)] * chance.randrange(1, 50)
+def remove_slice(image: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(image))
+    del image[start : start + rng.randrange(1, 40)]
 
 
-def scramble_the_rest(image: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(image))
-    image[at:] = chance.randbytes(len(image) - at)
+def repeat_slice(image: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(image))
+    image[start:start] = image[start : start + rng.randrange(1, 40)] * rng.randrange(1, 50)
 
 
-TAMPERINGS: Final[Sequence[Tampering]] = (
-    flip_a_bit, set_an_extreme, fill_a_word, cut_off, take_a_piece_out, repeat_a_piece, scramble_the_rest,
+def randomize_tail(image: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(image))
+    image[start:] = rng.randbytes(len(image) - start)
+
+
+MUTATIONS: Final[Sequence[Mutation]] = (
+    flip_bit, set_extreme_byte, set_extreme_word, truncate, remove_slice, repeat_slice, randomize_tail,
 )  # fmt: skip
 
 
 def broken_images(seed: int, count: int) -> Iterator[tuple[str, bytes]]:
-    """`count` pairs of media type and bytes. The same seed gives the same images."""
-    chance = random.Random(seed)
-    whole = [(FORMS[form], encoded(form=form, size=(33, 21))) for form in FORMS]
-    whole += [
+    """Yield `count` pairs of media type and bytes. The same seed yields the same images."""
+    rng = random.Random(seed)
+    valid = [(media_type, encoded(form=form, size=(33, 21))) for form, media_type in MEDIA_TYPES.items()]
+    valid += [
         ("image/jpeg", encoded(progressive=True)),
         ("image/jpeg", encoded("CMYK")),
         ("image/png", encoded("P", form="PNG")),
     ]
     for _ in range(count):
-        media_type, image = chance.choice(whole)
-        broken = bytearray(image)
-        for tamper in chance.choices(TAMPERINGS, k=chance.randrange(1, 4)):
-            if broken:
-                tamper(broken, chance)
-        if chance.random() < 0.1:
-            media_type = chance.choice(list(FORMS.values()))
-        yield media_type, bytes(broken)
+        media_type, original = rng.choice(valid)
+        image = bytearray(original)
+        for mutate in rng.choices(MUTATIONS, k=rng.randrange(1, 4)):
+            if image:
+                mutate(image, rng)
+        if rng.random() < 0.1:
+            media_type = rng.choice(list(MEDIA_TYPES.values()))
+        yield media_type, bytes(image)

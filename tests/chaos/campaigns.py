@@ -1,54 +1,37 @@
-"""Campaigns side by side: they mostly wait, each for processes of its own."""
+"""Runs campaigns concurrently, each on a stack of its own: they spend most of their time waiting."""
 
 import asyncio
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PIL import Image
-
-from service_settings import ROOT
-from tests.chaos.campaign import Campaign, Outcome
+from tests.chaos.campaign import CampaignResult, FaultCampaign
+from tests.chaos.chaos_stack import chaos_stack
 from tests.chaos.fault import Fault
-from tests.chaos.service import serving
-from tests.chaos.traffic import Load, Pictures, photograph, small_pictures
-from tf_serving_client import read_labels
+from tests.chaos.traffic import Load
 
 
-async def wage_all(
+async def run_all(
     faults: Sequence[Fault],
     *,
     models: Path,
     load: Load,
     times: int,
-    lanes: int,
+    concurrency: int,
     directory: Path,
-    report: Callable[[Outcome], None],
-) -> Sequence[Outcome]:
-    """Each lane has a service of its own, and takes the next fault when it is done with one."""
-    left = list(enumerate(faults))
-    outcomes: dict[int, Outcome] = {}
+    report: Callable[[CampaignResult], None],
+) -> Sequence[CampaignResult]:
+    """Start `concurrency` services. Each takes the next fault when it is done with one."""
+    remaining = list(enumerate(faults))
+    results: dict[int, CampaignResult] = {}
 
-    async def lane(number: int) -> None:
-        async with serving(directory / f"lane-{number}", models) as service:
-            while left:
-                place, fault = left.pop()  # those that take longest come last
-                outcomes[place] = await Campaign(service, fault, load).wage(times)
-                report(outcomes[place])
+    async def run_remaining(number: int) -> None:
+        async with chaos_stack(directory / f"stack-{number}", models) as stack:
+            while remaining:
+                index, fault = remaining.pop()
+                results[index] = await FaultCampaign(stack, fault, load).run(times)
+                report(results[index])
 
     async with asyncio.TaskGroup() as group:
-        for number in range(min(lanes, len(faults))):
-            group.create_task(lane(number))
-    return [outcomes[place] for place in range(len(faults))]
-
-
-def all_small_pictures() -> Pictures:
-    return small_pictures(read_labels(ROOT / "data" / "imagenet_labels.json"))
-
-
-def load_of_photographs() -> Load:
-    """A PNG of the cat, so that the links know it, at a rate that the real models can take."""
-    cat = Image.open(ROOT / "data" / "cat.jpg").resize((160, 120))
-    out = io.BytesIO()
-    cat.save(out, "PNG")
-    return Load(photograph(out.getvalue()), clients=1, pause_s=0.3)
+        for number in range(min(concurrency, len(faults))):
+            group.create_task(run_remaining(number))
+    return [results[index] for index in range(len(faults))]

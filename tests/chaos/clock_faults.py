@@ -1,4 +1,4 @@
-"""A worker's wall clock jumps, as it does when someone sets it. Needs libfaketime (Debian's package `faketime`)."""
+"""A worker's wall clock jumps. Needs libfaketime (Debian package `faketime`)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,42 +9,40 @@ from typing import Final
 
 from harness.process import Process
 from harness.waiting import wait_until
+from tests.chaos.chaos_stack import ChaosStack
 from tests.chaos.fault import Fault
-from tests.chaos.service import Service
 
 LIBRARY: Final = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-JUMPS: Final = [timedelta(hours=1), timedelta(hours=-1), timedelta(0)]
-"""From the right time. The monotonic clock never jumps on Linux, so here it does not either."""
+OFFSETS: Final = [timedelta(hours=1), timedelta(hours=-1), timedelta(0)]
+"""From the real time. The monotonic clock is not changed: on Linux it never jumps."""
 
 
-async def clock_jumps(service: Service) -> None:
-    own = service.victim.process
-    await asyncio.to_thread(own.stop)
-    clock = service.directory / "clock"
-    set_to(clock, timedelta(0))
-    jumping = own.variant(service.directory / "jumping", **under(clock))
-    jumping.log.unlink(missing_ok=True)
-    jumping.start()
+async def clock_jumps(stack: ChaosStack) -> None:
+    original = stack.target_worker.process
+    await asyncio.to_thread(original.stop)
+    clock = stack.directory / "clock"
+    set_clock(clock, timedelta(0))
+    worker = original.variant(stack.directory / "faked-clock", **fake_clock(clock))
+    worker.log.unlink(missing_ok=True)
+    worker.start()
     try:
-        for jump in JUMPS:
-            set_to(clock, jump)
-            await wait_until(partial(is_working_at, jumping, jump))
+        for offset in OFFSETS:
+            set_clock(clock, offset)
+            await wait_until(partial(has_finished_a_job_at, worker, offset))
     finally:
-        await asyncio.to_thread(jumping.stop)
-        starts = own.logged("worker started")
-        own.start()
-        await wait_until(
-            lambda: own.logged("worker started") > starts
-        )  # what it weighs before it is loaded says nothing
+        await asyncio.to_thread(worker.stop)
+        starts = original.logged("worker started")
+        original.start()
+        await wait_until(lambda: original.logged("worker started") > starts)  # its memory is compared later
 
 
-def set_to(clock: Path, jump: timedelta) -> None:
-    unfinished = clock.with_suffix(".new")
-    unfinished.write_text(f"{jump.total_seconds():+.0f}\n", "ascii")
-    unfinished.rename(clock)
+def set_clock(clock: Path, offset: timedelta) -> None:
+    new = clock.with_suffix(".new")
+    new.write_text(f"{offset.total_seconds():+.0f}\n", "ascii")
+    new.rename(clock)
 
 
-def under(clock: Path) -> Mapping[str, str]:
+def fake_clock(clock: Path) -> Mapping[str, str]:
     return {
         "LD_PRELOAD": str(LIBRARY),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
@@ -53,13 +51,13 @@ def under(clock: Path) -> Mapping[str, str]:
     }
 
 
-def is_working_at(worker: Process, jump: timedelta) -> bool:
-    """Whether the last job that it finished was finished at about that time of its own."""
+def has_finished_a_job_at(worker: Process, offset: timedelta) -> bool:
+    """Whether the worker's last finished job is logged at about the real time plus `offset`."""
     finished = [line for line in worker.log.read_text("utf-8").splitlines() if "job finished" in line]
     if not finished:
         return False
-    at = datetime.fromisoformat(finished[-1].removeprefix("at=").split()[0])
-    return abs(at - (datetime.now(UTC) + jump)) < timedelta(minutes=5)
+    logged_at = datetime.fromisoformat(finished[-1].removeprefix("at=").split()[0])
+    return abs(logged_at - (datetime.now(UTC) + offset)) < timedelta(minutes=5)
 
 
 FAULTS: Final = [Fault("worker's clock jumps an hour, both ways", clock_jumps)] if LIBRARY else []

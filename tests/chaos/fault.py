@@ -1,29 +1,26 @@
-"""What a fault is."""
-
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
 
-from tests.chaos.service import Service
+from tests.chaos.chaos_stack import ChaosStack
 
-REACHED_WITHIN_S: Final = 30.0
+TRIGGER_TIMEOUT_S: Final = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
-    """`inject` brings it about while clients post, and returns when it is over: what was killed is started again."""
-
     name: str
-    inject: Callable[[Service], Coroutine[None, None, None]]
+    inject: Callable[[ChaosStack], Coroutine[None, None, None]]
+    """Called while clients post. Returns when the cause is gone: killed processes have been started again."""
     poison: bytes | None = None
-    """An image that is posted in the same moment, and must fail."""
-    takes_long: bool = False
-    """Too long for `make test`."""
-    recovers_within_s: float = 30.0
-    """From then on, until an image that is posted has become a job that has ended, as have all accepted before."""
+    """An image to post during the injection; its job must fail."""
+    is_slow: bool = False
+    """Not part of `make test`."""
+    recovery_timeout_s: float = 30.0
+    """For all accepted jobs and one new job to end after the injection."""
 
 
-async def reached(step: asyncio.Event) -> None:
-    async with asyncio.timeout(REACHED_WITHIN_S):
-        await step.wait()
+async def wait_for_trigger(fired: asyncio.Event) -> None:
+    async with asyncio.timeout(TRIGGER_TIMEOUT_S):
+        await fired.wait()

@@ -1,5 +1,3 @@
-"""All faults there are."""
-
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -8,6 +6,11 @@ from tests.chaos.fault import Fault
 
 
 def all_faults(outage: timedelta) -> Sequence[Fault]:
-    """`outage`: for how long Redis is out of reach."""
-    own = [*worker_faults.FAULTS, *clock_faults.FAULTS, *model_faults.FAULTS, *poison_faults.FAULTS]
-    return [*own, *store_faults.faults(outage)]
+    """`outage`: how long Redis is unreachable."""
+    return [
+        *worker_faults.FAULTS,
+        *clock_faults.FAULTS,
+        *model_faults.FAULTS,
+        *poison_faults.FAULTS,
+        *store_faults.faults(outage),
+    ]

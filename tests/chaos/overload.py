@@ -1,4 +1,4 @@
-"""Ten times what the slow half can do: what becomes of the fast answers, of the queue and of the memory."""
+"""Posts at ten times the accurate model's capacity and measures fast answers, queue length and memory."""
 
 import asyncio
 import time
@@ -8,109 +8,104 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from background_task import background_task
 from harness.waiting import wait_until
-from tests.chaos.campaign import GROWTH_MB
-from tests.chaos.ledger import Ledger, Verdict
-from tests.chaos.pace import Answers, post_at
-from tests.chaos.service import LANES, Service, serving
-from tests.chaos.small_models import exported
-from tests.chaos.traffic import Pictures, Told, Traffic
+from tests.chaos.campaign import MAX_GROWTH_MB
+from tests.chaos.chaos_stack import BATCHES_IN_FLIGHT, ChaosStack, chaos_stack
+from tests.chaos.job_audit import AuditResult, JobAudit
+from tests.chaos.open_loop import Latencies, post_at_rate
+from tests.chaos.small_models import export_once
+from tests.chaos.traffic import Samples, Tally, Traffic
 
 CAPACITY: Final = 4.0
-"""Jobs a second. One job takes this long on its way to the model and back, and there are two workers with two lanes."""
-ROUND_TRIP_S: Final = 2 * LANES / CAPACITY
+"""Jobs a second."""
+ROUND_TRIP_S: Final = 2 * BATCHES_IN_FLIGHT / CAPACITY
+"""To the accurate model. Two workers with `BATCHES_IN_FLIGHT` batches of one job each then reach `CAPACITY`."""
 MAX_QUEUE_LENGTH: Final = 16
-FULL: Final = "shed; reason=queue-full"
-SLACK_MS: Final = 100.0
-"""Idle, both medians are a few milliseconds; on a machine that is busy with other things, many more."""
-WELL_WITHIN_S: Final = 10.0
+QUEUE_FULL: Final = "shed; reason=queue-full"
+LATENCY_TOLERANCE_MS: Final = 100.0
+"""Latencies are a few milliseconds on an idle machine, and many more on a busy one."""
+RECOVERY_TIMEOUT_S: Final = 10.0
 SETTINGS: Final = {"BATCH_SIZE": "1", "MAX_QUEUE_LENGTH": str(MAX_QUEUE_LENGTH), "LEASE": "5"}
 
 
-@dataclass
-class Overload:
-    at_capacity: Answers
-    at_ten_times: Answers
-    told: Told
-    longest_queue: int
+@dataclass(frozen=True, slots=True)
+class OverloadResult:
+    at_capacity: Latencies
+    overloaded: Latencies
+    tally: Tally
+    max_queue_length: int
     growth_mb: Mapping[str, float]
-    seconds_until_well: float
-    verdict: Verdict
+    recovery_s: float
+    audit: AuditResult
 
+    def violations(self) -> Iterator[str]:
+        tally, normal, overloaded = self.tally, self.at_capacity, self.overloaded
+        if tally.posts != tally.shed.total() + len(tally.accepted):
+            yield f"posts without a fast answer: {tally.refused}, {tally.unanswered}, {tally.undocumented[:3]}"
+        if not tally.shed[QUEUE_FULL]:
+            yield f"no job was shed because the queue was full: {tally.shed}"
+        if self.max_queue_length > MAX_QUEUE_LENGTH:
+            yield f"the queue grew to {self.max_queue_length} jobs"
+        if overloaded.median_ms > 2 * normal.median_ms + LATENCY_TOLERANCE_MS:
+            yield f"fast answers took {overloaded.median_ms:.0f} ms (at capacity: {normal.median_ms:.0f} ms)"
+        if overloaded.p95_ms > 2 * normal.p95_ms + LATENCY_TOLERANCE_MS:
+            yield f"95 % of fast answers took {overloaded.p95_ms:.0f} ms (at capacity: {normal.p95_ms:.0f} ms)"
+        if max(self.growth_mb.values()) > MAX_GROWTH_MB:
+            yield f"memory grew: {self.growth_mb}"
+        if self.recovery_s > RECOVERY_TIMEOUT_S:
+            yield f"recovery took {self.recovery_s:.0f} s"
+        yield from self.audit.violations
 
-async def overload(directory: Path, pictures: Pictures, span_s: float) -> Overload:
-    """Post at the slow half's capacity for `span_s`, and at ten times that for as long."""
-    async with serving(directory, exported(), SETTINGS) as service, service.client() as client:
-        for worker in service.workers:
-            worker.to_model.delay_s = ROUND_TRIP_S / 2
-        traffic = Traffic(client, pictures)
-        ledger = Ledger(service.store, traffic.told)
-        async with ledger.open(), watched_queue(service) as lengths:
-            at_capacity = await post_at(CAPACITY, traffic, span_s)
-            before = sizes(service)
-            at_ten_times = await post_at(10 * CAPACITY, traffic, span_s)
-            over = time.monotonic()
-            growth = {name: size - before[name] for name, size in sizes(service).items()}
-            job_id = await wait_until(traffic.post)
-            await ledger.settle()
-            until_well = time.monotonic() - over
-            assert ledger.has_ended(job_id)
-            verdict = await ledger.verdict()
-        return Overload(at_capacity, at_ten_times, traffic.told, max(lengths), growth, until_well, verdict)
-
-
-def complaints(seen: Overload) -> Iterator[str]:
-    """What overload must not do, and has done."""
-    if seen.told.posts != seen.told.shed.total() + len(seen.told.accepted):
-        yield f"some got no fast answer: {seen.told.refused}, {seen.told.unanswered}, {seen.told.undocumented[:3]}"
-    if not seen.told.shed[FULL]:
-        yield f"none was shed because the queue was full: {seen.told.shed}"
-    if seen.longest_queue > MAX_QUEUE_LENGTH:
-        yield f"the queue grew to {seen.longest_queue}"
-    if seen.at_ten_times.median_ms > 2 * seen.at_capacity.median_ms + SLACK_MS:
-        yield f"fast answers took {seen.at_ten_times.median_ms:.0f} ms, and {seen.at_capacity.median_ms:.0f} ms before"
-    if seen.at_ten_times.p95_ms > 2 * seen.at_capacity.p95_ms + SLACK_MS:
-        yield f"1 of 20 took {seen.at_ten_times.p95_ms:.0f} ms or more, and {seen.at_capacity.p95_ms:.0f} ms before"
-    if max(seen.growth_mb.values()) > GROWTH_MB:
-        yield f"memory grew: {seen.growth_mb}"
-    if seen.seconds_until_well > WELL_WITHIN_S:
-        yield f"it was not well before {seen.seconds_until_well:.0f} s"
-    if not seen.verdict.is_clean:
-        yield f"{seen.verdict}"
-
-
-def describe(seen: Overload) -> str:
-    slow, fast = seen.at_capacity, seen.at_ten_times
-    growth = ", ".join(f"{name} {size:.0f}" for name, size in seen.growth_mb.items())
-    return "; ".join(
-        (
-            f"fast answers in {fast.median_ms:.0f} ms (95 %: {fast.p95_ms:.0f} ms)",
-            f"at capacity in {slow.median_ms:.0f} ms (95 %: {slow.p95_ms:.0f} ms)",
-            f"{len(seen.told.accepted)} of {seen.told.posts} accepted and the others shed",
-            f"at most {seen.longest_queue} in the queue",
-            f"well after {seen.seconds_until_well:.1f} s",
-            f"growth in MB: {growth}",
+    def __str__(self) -> str:
+        normal, overloaded = self.at_capacity, self.overloaded
+        growth = ", ".join(f"{name} {size:.0f}" for name, size in self.growth_mb.items())
+        return "; ".join(
+            (
+                f"fast answers in {overloaded.median_ms:.0f} ms (95 %: {overloaded.p95_ms:.0f} ms)",
+                f"at capacity in {normal.median_ms:.0f} ms (95 %: {normal.p95_ms:.0f} ms)",
+                f"{len(self.tally.accepted)} of {self.tally.posts} accepted and the others shed",
+                f"at most {self.max_queue_length} in the queue",
+                f"recovered after {self.recovery_s:.1f} s",
+                f"growth in MB: {growth}",
+            )
         )
-    )
 
 
-def sizes(service: Service) -> Mapping[str, float]:
-    return {name: process.resident_mb() for name, process in service.processes.items()}
+async def overload(directory: Path, samples: Samples, duration_s: float) -> OverloadResult:
+    """Post at the accurate model's capacity for `duration_s`, then at ten times that for as long."""
+    async with chaos_stack(directory, export_once(), SETTINGS) as stack, stack.client() as client:
+        for worker in stack.linked_workers:
+            worker.model_link.delay_s = ROUND_TRIP_S / 2
+        traffic = Traffic(client, samples)
+        audit = JobAudit(stack.store, traffic.tally)
+        async with audit.observation(), queue_lengths(stack) as lengths:
+            at_capacity = await post_at_rate(CAPACITY, traffic, duration_s)
+            before = memory_mb(stack)
+            overloaded = await post_at_rate(10 * CAPACITY, traffic, duration_s)
+            stopped = time.monotonic()
+            growth = {name: size - before[name] for name, size in memory_mb(stack).items()}
+            job_id = await wait_until(traffic.post)
+            await audit.settle()
+            recovery_s = time.monotonic() - stopped
+            assert audit.has_ended(job_id)
+            result = await audit.result()
+        return OverloadResult(at_capacity, overloaded, traffic.tally, max(lengths), growth, recovery_s, result)
+
+
+def memory_mb(stack: ChaosStack) -> Mapping[str, float]:
+    return {name: process.resident_mb() for name, process in stack.processes.items()}
 
 
 @asynccontextmanager
-async def watched_queue(service: Service) -> AsyncIterator[list[int]]:
-    """The backlog's lengths, ten times a second."""
+async def queue_lengths(stack: ChaosStack) -> AsyncIterator[list[int]]:
+    """A list to which the backlog's length is appended ten times a second."""
     lengths: list[int] = []
 
-    async def watch() -> None:
+    async def sample() -> None:
         while True:
-            lengths.append(await service.store.backlog_length())
+            lengths.append(await stack.store.backlog_length())
             await asyncio.sleep(0.1)
 
-    watching = asyncio.create_task(watch())
-    try:
+    async with background_task(sample()):
         yield lengths
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)

@@ -1,60 +1,60 @@
-"""An image that the fast model reads, and that the accurate one dies of or has no answer to."""
+"""An image that the fast model accepts, but that crashes the accurate model or gets no valid scores from it."""
 
 import asyncio
 from typing import Final
 
 from harness.waiting import wait_until
+from tests.chaos.chaos_stack import ChaosStack
 from tests.chaos.fault import Fault
-from tests.chaos.link import Link
-from tests.chaos.model_faults import RECOVERS_WITHIN_S
-from tests.chaos.service import Service
-from tests.chaos.small_models import NONSENSE, image_of
+from tests.chaos.model_faults import RECOVERY_TIMEOUT_S
+from tests.chaos.small_models import NAN_BLUE, image_of
+from tests.chaos.tcp_link import TcpLink
 
-DEADLY: Final = b"this image kills the model server"
-FAILS_WITHIN_S: Final = 120.0
-"""Three attempts, each of which ends one or two model servers that take seconds to start."""
+CRASH: Final = b"this image kills the model server"
+DEAD_LETTER_TIMEOUT_S: Final = 120.0
+"""For three attempts, each of which may restart the model server twice."""
 
 
-async def kills_the_model(service: Service) -> None:
-    """Whenever the accurate model gets the image, it is killed, and started again as a supervisor does."""
-    executions = [asyncio.create_task(execute(service, worker.to_model)) for worker in service.workers]
+async def crash_model_on_poison(stack: ChaosStack) -> None:
+    """Kill the accurate model server whenever it receives the poison, and restart it as a supervisor would."""
+    tasks = [asyncio.create_task(kill_on_poison(stack, worker.model_link)) for worker in stack.linked_workers]
     try:
-        await until_another_dead_letter(service)
+        await wait_for_dead_letter(stack)
     finally:
-        for execution in executions:
-            execution.cancel()
-        for worker in service.workers:
-            worker.to_model.restore()
+        for task in tasks:
+            task.cancel()
+        for worker in stack.linked_workers:
+            worker.model_link.restore()
 
 
-async def execute(service: Service, link: Link) -> None:
+async def kill_on_poison(stack: ChaosStack, link: TcpLink) -> None:
     while True:
-        await link.stop_at(DEADLY, "request", delivered=True).wait()
-        await asyncio.to_thread(service.accurate.kill)
-        link.cut()  # with the answer, should the model have been faster than the killer
+        await link.stall_at(CRASH, "request", forward=True).wait()
+        await asyncio.to_thread(stack.accurate.kill)
+        link.cut()  # drops the response if the model responded before it was killed
         link.restore()
-        service.accurate.start()
+        stack.accurate.start()
 
 
-async def until_another_dead_letter(service: Service) -> None:
+async def wait_for_dead_letter(stack: ChaosStack) -> None:
     async def dead_letters() -> int:
-        return int(await service.store.redis.zcard(service.store.keys.dead_letters))
+        return int(await stack.store.redis.zcard(stack.store.keys.dead_letters))
 
     before = await dead_letters()
 
-    async def is_there() -> bool:
+    async def has_new_dead_letter() -> bool:
         return await dead_letters() > before
 
-    await wait_until(is_there, within=FAILS_WITHIN_S)
+    await wait_until(has_new_dead_letter, within=DEAD_LETTER_TIMEOUT_S)
 
 
 FAULTS: Final = [
     Fault(
         "poison: an image that kills the accurate model",
-        kills_the_model,
-        poison=image_of(0, comment=DEADLY.decode()),
-        takes_long=True,
-        recovers_within_s=RECOVERS_WITHIN_S,
+        crash_model_on_poison,
+        poison=image_of(0, comment=CRASH.decode()),
+        is_slow=True,
+        recovery_timeout_s=RECOVERY_TIMEOUT_S,
     ),
-    Fault("poison: an image with no finite score", until_another_dead_letter, poison=image_of(0, blue=NONSENSE)),
+    Fault("poison: an image with no finite score", wait_for_dead_letter, poison=image_of(0, blue=NAN_BLUE)),
 ]

@@ -1,4 +1,4 @@
-"""Redis is killed, full, out of reach or slow; an answer of it is lost on its way; a proxy dies of waiting for one."""
+"""Redis is killed, full, unreachable or slow; its response is lost; the proxy is killed while it waits for one."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,93 +6,93 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from tests.chaos.fault import Fault, reached
-from tests.chaos.link import Link
-from tests.chaos.service import Service
+from tests.chaos.chaos_stack import ChaosStack
+from tests.chaos.fault import Fault, wait_for_trigger
 from tests.chaos.small_models import PNG
+from tests.chaos.tcp_link import TcpLink
 from tests.chaos.worker_faults import FINISH
 
-SLOW_FOR_S: Final = 2.0
-FULL_FOR_S: Final = 1.0
+SLOW_LINK_DURATION_S: Final = 2.0
+FULL_DURATION_S: Final = 1.0
 
 
-async def redis_is_killed(service: Service) -> None:
-    await asyncio.to_thread(service.redis.kill)
-    await service.redis.start()
+async def kill_redis(stack: ChaosStack) -> None:
+    await asyncio.to_thread(stack.redis.kill)
+    await stack.redis.start()
 
 
-async def redis_is_full(service: Service) -> None:
-    redis = service.store.redis
+async def fill_redis(stack: ChaosStack) -> None:
+    redis = stack.store.redis
     await redis.config_set("maxmemory", 1)
-    await asyncio.sleep(FULL_FOR_S)
+    await asyncio.sleep(FULL_DURATION_S)
     await redis.config_set("maxmemory", 0)
 
 
-async def redis_is_out_of_reach(service: Service, span: timedelta) -> None:
-    """What is on its way arrives late, when it is within reach again."""
-    for link in service.redis_links:
+async def partition_redis(stack: ChaosStack, outage: timedelta) -> None:
+    """Data in transit arrives after the outage."""
+    for link in stack.redis_links:
         link.stall()
-    await asyncio.sleep(span.total_seconds())
-    for link in service.redis_links:
+    await asyncio.sleep(outage.total_seconds())
+    for link in stack.redis_links:
         link.restore()
 
 
-async def way_is_slow(links: Sequence[Link], delay_s: float) -> None:
+async def slow_down(links: Sequence[TcpLink], delay_s: float) -> None:
     for link in links:
         link.delay_s, link.bytes_per_s = delay_s, 100_000
-    await asyncio.sleep(SLOW_FOR_S)
+    await asyncio.sleep(SLOW_LINK_DURATION_S)
     for link in links:
         link.restore()
 
 
-async def way_to_redis_is_slow(service: Service) -> None:
-    await way_is_slow(service.redis_links, delay_s=0.05)
+async def slow_down_redis(stack: ChaosStack) -> None:
+    await slow_down(stack.redis_links, delay_s=0.05)
 
 
-async def way_to_redis_is_too_slow_for_the_proxy(service: Service) -> None:
-    """Redis accepts each job, and says so when the proxy no longer waits for it."""
-    await way_is_slow(service.redis_links, delay_s=0.2)
+async def slow_down_redis_past_timeout(stack: ChaosStack) -> None:
+    """Redis accepts each job, but its response reaches the proxy after the timeout."""
+    await slow_down(stack.redis_links, delay_s=0.2)
 
 
-async def way_to_the_models_is_slow(service: Service) -> None:
-    await way_is_slow(service.model_links, delay_s=0.2)
+async def slow_down_models(stack: ChaosStack) -> None:
+    await slow_down(stack.model_links, delay_s=0.2)
 
 
-async def answer_to_a_submit_is_lost(service: Service) -> None:
-    """Redis has the job, and the proxy does not know."""
-    await lose_answer(service.to_redis, PNG)
+async def lose_submit_response(stack: ChaosStack) -> None:
+    """Redis has the job; the proxy does not know."""
+    await lose_response(stack.redis_link, PNG)
 
 
-async def answer_to_a_record_is_lost(service: Service) -> None:
-    """Redis has the result, and the worker does not know."""
-    await lose_answer(service.victim.to_redis, FINISH)
+async def lose_finish_response(stack: ChaosStack) -> None:
+    """Redis has the result; the worker does not know."""
+    await lose_response(stack.target_worker.redis_link, FINISH)
 
 
-async def lose_answer(link: Link, word: bytes) -> None:
-    await reached(link.stop_at(word, "request", delivered=True))
-    await asyncio.sleep(0.05)  # Redis needs a moment to do it
+async def lose_response(link: TcpLink, request: bytes) -> None:
+    await wait_for_trigger(link.stall_at(request, "request", forward=True))
+    await asyncio.sleep(0.05)  # Redis executes the command
     link.cut()
     link.restore()
 
 
-async def proxy_is_killed_before_it_answers(service: Service) -> None:
-    """Redis has the job, and the client never gets its id."""
-    await reached(service.to_redis.stop_at(PNG, "request", delivered=True))
-    service.proxy.kill()
-    service.to_redis.cut()
-    service.to_redis.restore()
-    service.proxy.start()
+async def kill_proxy_before_response(stack: ChaosStack) -> None:
+    """Redis has the job; the client never receives its id."""
+    await wait_for_trigger(stack.redis_link.stall_at(PNG, "request", forward=True))
+    stack.proxy.kill()
+    stack.redis_link.cut()
+    stack.redis_link.restore()
+    stack.proxy.start()
 
 
 def faults(outage: timedelta) -> list[Fault]:
     return [
-        Fault("proxy killed between commit and answer", proxy_is_killed_before_it_answers),
-        Fault("Redis killed and started again", redis_is_killed),
-        Fault("Redis full", redis_is_full),
-        Fault(f"Redis out of reach for {outage.seconds} s", partial(redis_is_out_of_reach, span=outage)),
-        Fault("slow way to Redis: 100 ms a round trip", way_to_redis_is_slow),
-        Fault("slow way to Redis: past the proxy's time-out", way_to_redis_is_too_slow_for_the_proxy),
-        Fault("slow way to the models: 400 ms a round trip", way_to_the_models_is_slow),
-        Fault("Redis's answer to a submit lost", answer_to_a_submit_is_lost),
-        Fault("Redis's answer to a record lost", answer_to_a_record_is_lost),
+        Fault("proxy killed between commit and response", kill_proxy_before_response),
+        Fault("Redis killed and restarted", kill_redis),
+        Fault("Redis full", fill_redis),
+        Fault(f"Redis unreachable for {outage.seconds} s", partial(partition_redis, outage=outage)),
+        Fault("slow link to Redis: 100 ms round trip", slow_down_redis),
+        Fault("slow link to Redis: beyond the proxy's timeout", slow_down_redis_past_timeout),
+        Fault("slow links to the models: 400 ms round trip", slow_down_models),
+        Fault("Redis's response to a submit lost", lose_submit_response),
+        Fault("Redis's response to a result lost", lose_finish_response),
     ]

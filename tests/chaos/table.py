@@ -1,36 +1,35 @@
-"""The table that `make chaos` prints."""
+"""The table that `make chaos` prints, in Markdown."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from tests.chaos.campaign import Outcome
+from tests.chaos.campaign import CampaignResult
 
-HEAD: Final = ("fault", "injected", "accepted", "succeeded", "failed", "lost", "doubled", "seconds to recover")
+HEADER: Final = ("fault", "injected", "accepted", "succeeded", "failed", "lost", "duplicated", "seconds to recover")
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """In Markdown, which reads as well on a terminal. The last column: median, and the longest."""
-    rows = [HEAD, *(row(outcome) for outcome in outcomes), total(outcomes)]
-    widths = [max(len(line[column]) for line in rows) for column in range(len(HEAD))]
+def table(results: Sequence[CampaignResult]) -> str:
+    """The last column is the median and the maximum; in the last row, the maximum."""
+    rows = [HEADER, *(row(result) for result in results), total(results)]
+    widths = [max(len(line[column]) for line in rows) for column in range(len(HEADER))]
     lines = ["| " + " | ".join(aligned(line, widths)) + " |" for line in rows]
     rule = "|" + "|".join("-" * (width + 1) + (":" if column else "-") for column, width in enumerate(widths)) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def row(outcome: Outcome) -> tuple[str, ...]:
-    median, longest = outcome.recovery
-    return (outcome.fault, *map(str, counts([outcome])), f"{median:.1f}, {longest:.1f}")
+def row(result: CampaignResult) -> tuple[str, ...]:
+    return (result.fault, *map(str, counts([result])), f"{result.median_recovery_s:.1f}, {result.max_recovery_s:.1f}")
 
 
-def total(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    return ("all", *map(str, counts(outcomes)), f"{max(outcome.recovery[1] for outcome in outcomes):.1f}")
+def total(results: Sequence[CampaignResult]) -> tuple[str, ...]:
+    return ("all", *map(str, counts(results)), f"{max(result.max_recovery_s for result in results):.1f}")
 
 
-def counts(outcomes: Iterable[Outcome]) -> Iterable[int]:
+def counts(results: Iterable[CampaignResult]) -> Iterable[int]:
     columns = (
-        (each.injected, each.accepted, each.verdict.succeeded, each.verdict.failed,
-         len(each.verdict.lost), len(each.verdict.doubled))
-        for each in outcomes
+        (each.injected, each.accepted, each.audit.succeeded, each.audit.failed,
+         len(each.audit.lost), len(each.audit.duplicated))
+        for each in results
     )  # fmt: skip
     return map(sum, zip(*columns, strict=True))
 

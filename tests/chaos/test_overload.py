@@ -1,5 +1,3 @@
-"""More than there is room for: what can be answered is, and what can't is refused at once and says so."""
-
 import asyncio
 import time
 from pathlib import Path
@@ -7,98 +5,98 @@ from statistics import median
 
 import httpx
 
-from harness.waiting import wait_until
-from tests.chaos.conftest import BODY_TIMEOUT_S
-from tests.chaos.overload import FULL, complaints, overload
-from tests.chaos.service import Service
+from tests.chaos.chaos_stack import BODY_TIMEOUT_S, ChaosStack
+from tests.chaos.overload import QUEUE_FULL, overload
 from tests.chaos.small_models import image_of
-from tests.chaos.traffic import Pictures, Traffic
+from tests.chaos.traffic import Samples, Traffic
 
-PNG = {"content-type": "image/png"}
+HEADERS = {"content-type": "image/png"}
 SLOW_CLIENTS = 100
 
 
-async def test_ten_times_what_the_slow_half_can_do_leaves_the_fast_half_well(
-    tmp_path: Path, pictures: Pictures
+async def test_ten_times_the_capacity_of_the_accurate_model_does_not_slow_down_fast_answers(
+    tmp_path: Path, samples: Samples
 ) -> None:
-    seen = await overload(tmp_path / "here", pictures, span_s=4)
-    assert list(complaints(seen)) == []
-    assert seen.told.shed.total() > seen.told.posts / 2
+    result = await overload(tmp_path / "overload", samples, duration_s=4)
+    assert list(result.violations()) == []
+    assert result.tally.shed.total() > result.tally.posts / 2
 
 
-async def test_the_queue_is_bounded_by_memory_too(service: Service) -> None:
-    """Room for some thirty images of 100 KB, while nobody works on them."""
-    redis = service.store.redis
-    for worker in service.workers:
-        worker.to_redis.stall()
+async def test_redis_memory_limits_the_queue(stack: ChaosStack) -> None:
+    """Redis has room for about thirty images of 100 KB while the workers can't claim any."""
+    redis = stack.store.redis
+    for worker in stack.linked_workers:
+        worker.redis_link.stall()
     await redis.config_set("maxmemory", (await redis.info("memory"))["used_memory"] + 3_500_000)
     large = image_of(7, comment="x" * 100_000)
     try:
-        async with service.client() as client:
-            answers = [await client.post("/predict", content=large, headers=PNG) for _ in range(60)]
+        async with stack.client() as client:
+            responses = [await client.post("/predict", content=large, headers=HEADERS) for _ in range(60)]
     finally:
         await redis.config_set("maxmemory", 0)
-        for worker in service.workers:
-            worker.to_redis.restore()
-    assert {answer.status_code for answer in answers} == {200}
-    assert {answer.json()["mobilenet_v2"] for answer in answers} == {answers[0].json()["mobilenet_v2"]}
-    reasons = [answer.headers.get("refinement") for answer in answers]
+        for worker in stack.linked_workers:
+            worker.redis_link.restore()
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.json()["mobilenet_v2"] for response in responses}) == 1
+    reasons = [response.headers.get("refinement") for response in responses]
     assert 10 < reasons.count(None) < 35
-    assert set(reasons) == {None, FULL}
-    await wait_until(service.is_idle)
+    assert set(reasons) == {None, QUEUE_FULL}
+    await stack.wait_until_idle()
 
 
-async def test_too_many_at_the_fast_model_are_told_at_once(service: Service, pictures: Pictures) -> None:
-    """Four at a time, and 128 may wait: of 300 at once the others need not."""
-    service.to_fast.delay_s = 0.05
+async def test_requests_beyond_the_fast_models_queue_are_refused_at_once(stack: ChaosStack, samples: Samples) -> None:
+    """The fast model takes 4 requests at a time and 128 may wait, so most of 300 concurrent ones are refused."""
+    stack.fast_model_link.delay_s = 0.05
     limits = httpx.Limits(max_connections=None)
     try:
-        async with httpx.AsyncClient(base_url=service.url, timeout=60, trust_env=False, limits=limits) as client:
-            traffic = Traffic(client, pictures)
-            began = time.monotonic()
+        async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False, limits=limits) as client:
+            traffic = Traffic(client, samples)
+            started = time.monotonic()
             refused: list[float] = []
             answered: list[float] = []
 
             async def post() -> None:
-                (answered if await traffic.post() else refused).append(time.monotonic() - began)
+                (answered if await traffic.post() else refused).append(time.monotonic() - started)
 
             await asyncio.gather(*(post() for _ in range(300)))
     finally:
-        service.to_fast.restore()
-    assert set(traffic.told.refused) == {503}
-    assert traffic.told.refused[503] >= 100
-    assert traffic.told.unanswered == 0
-    assert traffic.told.undocumented == []
-    assert median(refused) < median(answered), "they were told, and not kept waiting"
-    await wait_until(service.is_idle)
+        stack.fast_model_link.restore()
+    assert set(traffic.tally.refused) == {503}
+    assert traffic.tally.refused[503] >= 100
+    assert traffic.tally.unanswered == 0
+    assert traffic.tally.undocumented == []
+    assert median(refused) < median(answered), "a refused request should not wait"
+    await stack.wait_until_idle()
 
 
-async def test_clients_that_trickle_their_bodies_hold_up_nobody_and_are_told_to_go(
-    service: Service, pictures: Pictures
+async def test_clients_that_send_their_bodies_slowly_time_out_and_block_no_others(
+    stack: ChaosStack, samples: Samples
 ) -> None:
-    async def trickle() -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-        writer.write(b"POST /predict HTTP/1.1\r\nhost: here\r\ncontent-type: image/png\r\ncontent-length: 99\r\n\r\n")
-        try:
-            while not reader.at_eof():
-                writer.write(b"x")
-                try:
-                    return await asyncio.wait_for(reader.read(1000), 0.2)
-                except TimeoutError:
-                    continue
-        finally:
-            writer.close()
-        return b""
-
-    trickling = [asyncio.create_task(trickle()) for _ in range(SLOW_CLIENTS)]
-    began = time.monotonic()
-    async with service.client() as client:
-        traffic = Traffic(client, pictures)
-        while time.monotonic() < began + BODY_TIMEOUT_S / 2:
+    slow_clients = [asyncio.create_task(send_body_slowly(stack.port)) for _ in range(SLOW_CLIENTS)]
+    started = time.monotonic()
+    async with stack.client() as client:
+        traffic = Traffic(client, samples)
+        while time.monotonic() < started + BODY_TIMEOUT_S / 2:
             await traffic.post()
-    assert not any(task.done() for task in trickling)
-    assert traffic.told.posts == traffic.told.shed.total() + len(traffic.told.accepted) >= 3
-    answers = await asyncio.gather(*trickling)
-    assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 408 Request Timeout"}
-    assert all(b"connection: close" in answer.lower() for answer in answers)
-    await wait_until(service.is_idle)
+    assert not any(task.done() for task in slow_clients)
+    assert traffic.tally.posts == traffic.tally.shed.total() + len(traffic.tally.accepted) >= 3
+    responses = await asyncio.gather(*slow_clients)
+    assert {response.split(b"\r\n")[0] for response in responses} == {b"HTTP/1.1 408 Request Timeout"}
+    assert all(b"connection: close" in response.lower() for response in responses)
+    await stack.wait_until_idle()
+
+
+async def send_body_slowly(port: int) -> bytes:
+    """Send a byte every 0.2 s until there is a response."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /predict HTTP/1.1\r\nhost: here\r\ncontent-type: image/png\r\ncontent-length: 99\r\n\r\n")
+    try:
+        while not reader.at_eof():
+            writer.write(b"x")
+            try:
+                return await asyncio.wait_for(reader.read(1000), 0.2)
+            except TimeoutError:
+                continue
+    finally:
+        writer.close()
+    return b""

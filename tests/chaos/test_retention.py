@@ -1,42 +1,39 @@
-"""What has ended is forgotten in time, and costs nothing any more."""
-
 from harness.waiting import wait_until
-from tests.chaos.conftest import JOB_TTL_S
-from tests.chaos.service import Service
+from tests.chaos.chaos_stack import JOB_TTL_S, ChaosStack
 from tests.chaos.small_models import image_of
 
-PNG = {"content-type": "image/png"}
+HEADERS = {"content-type": "image/png"}
 JOBS = 100
 IMAGE_BYTES = 50_000
 
 
-async def test_after_their_time_jobs_are_unknown_and_redis_has_its_memory_back(service: Service) -> None:
-    await wait_until(lambda: is_empty(service))
-    before = await used_memory(service)
-    async with service.client() as client:
+async def test_expired_jobs_are_unknown_and_their_memory_is_freed(stack: ChaosStack) -> None:
+    await wait_until(lambda: is_empty(stack))
+    before = await used_memory(stack)
+    async with stack.client() as client:
         large = image_of(7, comment="x" * IMAGE_BYTES)
-        answers = [await client.post("/predict", content=large, headers=PNG) for _ in range(JOBS)]
-        job_ids = [answer.json()["job_id"] for answer in answers]
+        responses = [await client.post("/predict", content=large, headers=HEADERS) for _ in range(JOBS)]
+        job_ids = [response.json()["job_id"] for response in responses]
         assert all(job_ids)
-        await wait_until(service.is_idle)
+        await stack.wait_until_idle()
         first, last = job_ids[0], job_ids[-1]
-        assert (await client.get(f"/job/{last}")).json()[last]["prediction"], "it can be fetched for a while"
-        await wait_until(lambda: is_empty(service), within=JOB_TTL_S + 10)
-        for gone in (first, last, "0" * 24):
-            answer = await client.get(f"/job/{gone}")
-            assert (answer.status_code, answer.json()) == (200, {gone: {"prediction": None}})
+        assert (await client.get(f"/job/{last}")).json()[last]["prediction"], "it should not have expired yet"
+        await wait_until(lambda: is_empty(stack), within=JOB_TTL_S + 10)
+        for job_id in (first, last, "0" * 24):
+            response = await client.get(f"/job/{job_id}")
+            assert (response.status_code, response.json()) == (200, {job_id: {"prediction": None}})
 
-    async def has_its_memory_back() -> bool:
-        return await used_memory(service) < before + JOBS * IMAGE_BYTES * 0.05
+    async def is_memory_freed() -> bool:
+        return await used_memory(stack) < before + JOBS * IMAGE_BYTES * 0.05
 
-    await wait_until(has_its_memory_back)
-
-
-async def is_empty(service: Service) -> bool:
-    """Nothing is there but the backlog itself, which is empty."""
-    keys = {key.decode() async for key in service.store.redis.scan_iter()}
-    return keys <= {service.store.keys.backlog} and await service.store.backlog_length() == 0
+    await wait_until(is_memory_freed)
 
 
-async def used_memory(service: Service) -> int:
-    return int((await service.store.redis.info("memory"))["used_memory"])
+async def is_empty(stack: ChaosStack) -> bool:
+    """Whether Redis has no key but that of the empty backlog."""
+    keys = {key.decode() async for key in stack.store.redis.scan_iter()}
+    return keys <= {stack.store.keys.backlog} and await stack.store.backlog_length() == 0
+
+
+async def used_memory(stack: ChaosStack) -> int:
+    return int((await stack.store.redis.info("memory"))["used_memory"])

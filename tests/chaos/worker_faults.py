@@ -1,4 +1,4 @@
-"""A worker is killed at each step of a job, or sleeps past its lease. Each function waits until the step is reached."""
+"""A worker is killed at each step of a job, or stopped for longer than its lease."""
 
 import asyncio
 import signal
@@ -7,74 +7,74 @@ from typing import Final
 
 from harness.waiting import wait_until
 from job_store.keys import WORKERS
-from tests.chaos.fault import Fault, reached
-from tests.chaos.service import BATCH_SIZE, LEASE_S, Service
+from tests.chaos.chaos_stack import BATCH_SIZE, LEASE_S, ChaosStack
+from tests.chaos.fault import Fault, wait_for_trigger
 from tests.chaos.small_models import PNG
 
 FINISH: Final = b"succeeded"
-"""What is in the command that records an answer, and in no other."""
+"""Occurs in the command that records a result, and in no other."""
 
 
-async def is_killed_after_its_claim(service: Service) -> None:
-    """Redis has given it a batch, which it never hears of."""
-    worker = service.victim
-    await reached(worker.to_redis.stop_at(PNG, "answer", delivered=False))
-    worker.lose()
+async def kill_after_claim(stack: ChaosStack) -> None:
+    """Redis has given a batch to the worker, but its response never arrives."""
+    worker = stack.target_worker
+    await wait_for_trigger(worker.redis_link.stall_at(PNG, "response", forward=False))
+    worker.crash_and_restart()
 
 
-async def is_killed_during_predict(service: Service) -> None:
-    """The model has the images, and nobody to answer."""
-    worker = service.victim
-    await reached(worker.to_model.stop_at(PNG, "request", delivered=True))
-    worker.lose()
+async def kill_during_predict(stack: ChaosStack) -> None:
+    """The model has received the images and can't return its predictions."""
+    worker = stack.target_worker
+    await wait_for_trigger(worker.model_link.stall_at(PNG, "request", forward=True))
+    worker.crash_and_restart()
 
 
-async def is_killed_before_finish(service: Service) -> None:
-    """It has the answers, and Redis none of them."""
-    worker = service.victim
-    await reached(worker.to_redis.stop_at(FINISH, "request", delivered=False))
-    worker.lose()
+async def kill_before_finish(stack: ChaosStack) -> None:
+    """The worker has the predictions; none has reached Redis."""
+    worker = stack.target_worker
+    await wait_for_trigger(worker.redis_link.stall_at(FINISH, "request", forward=False))
+    worker.crash_and_restart()
 
 
-async def is_killed_between_the_jobs_of_a_batch(service: Service) -> None:
-    """Redis has recorded the first answer of a batch, has a part of the second, and the worker does not know."""
-    worker = service.victim
-    await reached(worker.to_redis.stop_at(FINISH, "request", delivered=True, once=True))
-    worker.lose()
+async def kill_between_jobs_of_a_batch(stack: ChaosStack) -> None:
+    """Redis has recorded the first result of a batch and received a part of the second."""
+    worker = stack.target_worker
+    await wait_for_trigger(worker.redis_link.stall_at(FINISH, "request", forward=True, until_repeated=True))
+    worker.crash_and_restart()
 
 
-async def is_killed_between_the_two_batches_in_flight(service: Service) -> None:
-    """Both batches are at the model; one of them comes back, and its first answer is recorded."""
-    worker = service.victim
+async def kill_between_two_batches(stack: ChaosStack) -> None:
+    """Both batches are at the model. One of them returns, and its first result is recorded."""
+    worker = stack.target_worker
 
-    async def has_both_in_flight() -> bool:
-        """More than a batch waits, and nobody claims it: each lane of each worker has one at the model."""
-        return await waiting(service) > BATCH_SIZE
+    async def are_all_batches_at_the_model() -> bool:
+        """More than a batch is waiting, so every worker has claimed as many batches as it may."""
+        return await waiting_jobs(stack) > BATCH_SIZE
 
-    service.accurate.send(signal.SIGSTOP)
+    stack.accurate.send(signal.SIGSTOP)
     try:
-        await wait_until(has_both_in_flight)
-        recording = worker.to_redis.stop_at(FINISH, "request", delivered=True, once=True)
+        await wait_until(are_all_batches_at_the_model)
+        fired = worker.redis_link.stall_at(FINISH, "request", forward=True, until_repeated=True)
     finally:
-        service.accurate.send(signal.SIGCONT)
-    await reached(recording)
-    worker.lose()
+        stack.accurate.send(signal.SIGCONT)
+    await wait_for_trigger(fired)
+    worker.crash_and_restart()
 
 
-async def waiting(service: Service) -> int:
-    """How many jobs nobody holds."""
-    store = service.store
-    held = await store.redis.xpending(store.keys.backlog, WORKERS)
-    return await store.backlog_length() - int(held["pending"])
+async def waiting_jobs(stack: ChaosStack) -> int:
+    """The number of jobs in the backlog that no worker has claimed."""
+    store = stack.store
+    claimed = await store.redis.xpending(store.keys.backlog, WORKERS)
+    return await store.backlog_length() - int(claimed["pending"])
 
 
-async def sleeps_past_its_lease(service: Service) -> None:
-    """Its batch is at the model when it stops; others take it over; it wakes, and its late answers are refused."""
-    worker = service.victim
-    await reached(worker.to_model.stop_at(PNG, "request", delivered=True))
+async def stop_past_lease(stack: ChaosStack) -> None:
+    """The worker is stopped during Predict. Its jobs are claimed by the other one, and its late results are refused."""
+    worker = stack.target_worker
+    await wait_for_trigger(worker.model_link.stall_at(PNG, "request", forward=True))
     worker.process.send(signal.SIGSTOP)
     refused = worker.process.logged("late result refused")
-    worker.to_model.restore()
+    worker.model_link.restore()
     try:
         await asyncio.sleep(LEASE_S * 2)
     finally:
@@ -82,23 +82,23 @@ async def sleeps_past_its_lease(service: Service) -> None:
     await wait_until(lambda: worker.process.logged("late result refused") > refused)
 
 
-async def has_a_twin_that_is_killed(service: Service) -> None:
-    """Two workers of one name, over the same connections to the same names; one of them is killed in mid-batch."""
-    own = service.victim.process
-    twin = own.variant(own.log.with_name(f"twin-{time.monotonic_ns()}"))
-    twin.start()
+async def kill_worker_with_shared_name(stack: ChaosStack) -> None:
+    """Two workers have the same name and the same links; one of them is killed while it works."""
+    process = stack.target_worker.process
+    duplicate = process.variant(process.log.with_name(f"duplicate-{time.monotonic_ns()}"))
+    duplicate.start()
     try:
-        await wait_until(lambda: twin.logged("job finished"))
+        await wait_until(lambda: duplicate.logged("job finished"))
     finally:
-        twin.kill()
+        duplicate.kill()
 
 
 FAULTS: Final = [
-    Fault("worker killed after its claim", is_killed_after_its_claim),
-    Fault("worker killed during Predict", is_killed_during_predict),
-    Fault("worker killed before it records", is_killed_before_finish),
-    Fault("worker killed between the jobs of a batch", is_killed_between_the_jobs_of_a_batch),
-    Fault("worker killed between its two batches", is_killed_between_the_two_batches_in_flight),
-    Fault("worker stopped past its lease, then goes on", sleeps_past_its_lease),
-    Fault("worker with a twin of its name, killed", has_a_twin_that_is_killed),
+    Fault("worker killed after its claim", kill_after_claim),
+    Fault("worker killed during Predict", kill_during_predict),
+    Fault("worker killed before it records a result", kill_before_finish),
+    Fault("worker killed between the jobs of a batch", kill_between_jobs_of_a_batch),
+    Fault("worker killed between its two batches", kill_between_two_batches),
+    Fault("worker stopped past its lease, then resumed", stop_past_lease),
+    Fault("two workers with the same name, one killed", kill_worker_with_shared_name),
 ]
