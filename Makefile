@@ -1,4 +1,4 @@
-# Each target installs what it needs. `make help` lists them.
+# Every target installs what it needs. `make help` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -13,9 +13,9 @@ CODE   := background_task backend bench deploy file_lock harness imagenet_export
           imagenet_mobilenet_v2 job_store local_tf_serving proxy service_log service_settings tensorflow_protos tests \
           tf_serving_client
 
-# With Docker. All of these can be overridden: make build_all DOCKER_REPOSITORY=me/mine IMAGE_VERSION=1.2.3
+# Docker settings. Each can be overridden: make build_all DOCKER_REPOSITORY=me/mine IMAGE_VERSION=1.2.3
 DOCKER_REPOSITORY ?= shibui/ml-system-in-actions
-IMAGE_VERSION     ?= 0.0.1
+IMAGE_VERSION     := $(or $(IMAGE_VERSION),$(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml))
 PYTHON_IMAGE      ?= python:3.11-slim-bookworm
 TF_SERVING_IMAGE  ?= tensorflow/serving:2.20.0
 WEIGHTS           ?= imagenet
@@ -44,68 +44,73 @@ BUILD_MODEL = $(BUILD) --build-arg TF_SERVING_IMAGE=$(TF_SERVING_IMAGE) --build-
 export DOCKER_REPOSITORY IMAGE_VERSION
 
 .PHONY: help
-help: ## Show this list
+help: ## List the targets
 	@awk -F ':.*## ' '/^##  / { print ""; print substr($$0, 4) } /^[a-z_]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##  Without Docker:
 .PHONY: run
-run: $(VENV)/.run ## Serve the pattern on localhost:8000, without Docker. PORT, MODELS_DIR, DATA_DIR, IMAGENET_WEIGHTS_DIR
+run: $(VENV)/.run ## Run everything on localhost:8000. Settings: PORT, MODELS_DIR, DATA_DIR, IMAGENET_WEIGHTS_DIR, ...
 	@exec $(BIN)/python -m deploy.local
 
 .PHONY: models
-models: $(VENV)/.run ## Export both models anew, where better weights can be had now
+models: $(VENV)/.run ## Export both models again if trained weights have become available
 	@exec $(BIN)/python -m deploy.local.models
 
+.PHONY: check
+check: $(VENV)/.dev ## Run the linters and the fast tests, in less than a minute
+	@$(MAKE) lint
+	@exec $(BIN)/python -m pytest -q -m "not slow" $(PYTEST_ARGS)
+
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests but those of the containers
+test: system_packages $(VENV)/.dev ## Run all tests except those of the containers
 	@exec $(BIN)/python -m pytest --ignore=tests/compose $(PYTEST_ARGS)
 
 .PHONY: chaos
-chaos: $(VENV)/.dev ## Break everything, again and again, and count what was lost or doubled. CHAOS_ARGS="--times 2"
+chaos: system_packages $(VENV)/.dev ## Inject faults under load and count lost and duplicated jobs. CHAOS_ARGS="--times 2"
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.dev ## Measure everything side by side: the table of bench/README.md. BENCH_ARGS="--quick" for a short form
+bench: system_packages $(VENV)/.dev ## Run the benchmarks of bench/README.md. BENCH_ARGS="--quick" for a short run
 	@exec $(BIN)/python -m bench $(BENCH_ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.dev ## Check style and types, and the Dockerfiles
+lint: $(VENV)/.dev ## Check style, types and Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(CODE)
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile.* */Dockerfile; fi
 
 .PHONY: format
-format: $(VENV)/.dev ## Put the code into its form
+format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
 .PHONY: lock
-lock: $(VENV)/.dev ## Choose the newest versions of everything and lock them with hashes
+lock: $(VENV)/.dev ## Upgrade all dependencies and lock their versions and hashes
 	@cd requirements && ./lock ../$(BIN)/uv
 
 ##  With Docker:
 .PHONY: build_all
-build_all: build_proxy build_sync build_async build_backend ## Build all images. SERVING=local: with the project's own model server
+build_all: build_proxy build_sync build_async build_backend ## Build all images. SERVING=local uses this project's model server
 
 .PHONY: build_proxy
-build_proxy: ## Build the image of the proxy
+build_proxy: ## Build the proxy's image
 	$(BUILD) -t $(IMAGE)_sync_async_proxy_$(IMAGE_VERSION) -f ./Dockerfile.proxy .
 
 .PHONY: build_backend
-build_backend: ## Build the image of the worker
+build_backend: ## Build the worker's image
 	$(BUILD) -t $(IMAGE)_sync_async_backend_$(IMAGE_VERSION) -f ./Dockerfile.backend .
 
 .PHONY: build_sync
-build_sync: weights $(SERVING_BUILD) ## Build the image of the fast model
+build_sync: weights $(SERVING_BUILD) ## Build the fast model's image
 	$(BUILD_MODEL) -t $(IMAGE)_imagenet_mobilenet_v2_$(MODEL_VERSION) -f ./imagenet_mobilenet_v2/Dockerfile .
 
 .PHONY: build_async
-build_async: weights $(SERVING_BUILD) ## Build the image of the accurate model. WEIGHTS=untrained: without ImageNet weights
+build_async: weights $(SERVING_BUILD) ## Build the accurate model's image. WEIGHTS=untrained allows untrained weights
 	$(BUILD_MODEL) -t $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION) -f ./imagenet_inception_v3/Dockerfile .
 
 .PHONY: build_serving
-build_serving: ## Build the image of the project's own model server
+build_serving: ## Build the image of this project's model server
 	$(BUILD) -t $(SERVING_IMAGE) -f ./local_tf_serving/Dockerfile .
 
 .PHONY: weights
@@ -122,16 +127,16 @@ push_async: ; $(DOCKER) push $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION)
 push_backend: ; $(DOCKER) push $(IMAGE)_sync_async_backend_$(IMAGE_VERSION)
 
 .PHONY: c_build
-c_build: build_all ## The same as build_all
+c_build: build_all ## Same as build_all
 
 .PHONY: c_up
-c_up: ## Start the containers on localhost:8000 and wait until they are healthy. SERVING=local, BACKEND_REPLICAS=3
+c_up: ## Start the containers on localhost:8000 and wait until they are healthy. BACKEND_REPLICAS=3
 	@$(PYTHON) deploy/docker/preflight.py $(or $(PORT),8000) "$(DOCKER)" "$(COMPOSE)" $(IMAGES)
 	$(COMPOSE) up -d
 	@$(PYTHON) deploy/docker/wait.py $(or $(PORT),8000)
 
 .PHONY: c_down
-c_down: ## Stop and remove the containers; the jobs stay in their volume
+c_down: ## Stop and remove the containers. Jobs stay in a volume
 	$(COMPOSE) down
 
 .PHONY: c_logs
@@ -139,34 +144,38 @@ c_logs: ## Follow the containers' logs
 	$(COMPOSE) logs -f --tail=100
 
 .PHONY: c_ps
-c_ps: ## List the containers and their health
+c_ps: ## List the containers and their state
 	$(COMPOSE) ps
 
 .PHONY: test_compose
-test_compose: $(VENV)/.dev ## Build every image, start both variants of the stack and break them
+test_compose: system_packages $(VENV)/.dev ## Test the images and the running containers, with both kinds of model server
 	@exec $(BIN)/python -m pytest tests/compose $(PYTEST_ARGS)
 
 ##  Housekeeping:
 .PHONY: install
-install: $(VENV)/.run ## Install what `make run` needs, and no more
+install: $(VENV)/.run ## Install only what `make run` needs
 
 .PHONY: clean
-clean: ## Remove the virtual environment, exported models and caches; jobs in DATA_DIR too
+clean: ## Remove the virtual environment, exported models, caches and the jobs in var/data
 	rm -rf $(VENV) var .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
+.PHONY: system_packages
+system_packages:
+	@$(PYTHON) -m deploy.local.system_packages
+
 $(VENV)/bin/python:
-	@$(PYTHON) deploy/local/preflight.py
+	@$(PYTHON) -m deploy.local.preflight
 	@echo "make: creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.run: requirements/run.txt requirements/tensorflow-serving-api.txt requirements/redis-server.txt | $(VENV)/bin/python
-	@echo "make: installing what the services need (TensorFlow is most of it)"
+	@echo "make: installing the services' dependencies (TensorFlow takes most of the time)"
 	@$(PIP) -r requirements/run.txt
 	@$(MAKE) $(VENV)/.extras
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt requirements/tensorflow-serving-api.txt requirements/redis-server.txt | $(VENV)/bin/python
-	@echo "make: installing what the services and the tests need (TensorFlow is most of it)"
+	@echo "make: installing the dependencies of services and tests (TensorFlow takes most of the time)"
 	@$(PIP) -r requirements/dev.txt
 	@$(MAKE) $(VENV)/.extras
 	@touch $@ $(VENV)/.run

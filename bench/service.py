@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from bench.process import Process
 from deploy.local.ports import HOST
-from deploy.local.services import Addresses, environment, services
+from deploy.local.services import Ports, environment, services
 from deploy.local.settings import LocalSettings
 from job_store import JobStore, JobStoreError, Keys, Policy, connect
 
@@ -52,7 +52,7 @@ MEMORY: Final = "4gb"
 
 
 class Service:
-    def __init__(self, processes: Mapping[str, Process], at: Addresses, local: LocalSettings) -> None:
+    def __init__(self, processes: Mapping[str, Process], at: Ports, local: LocalSettings) -> None:
         self.processes = processes
         self.fast_model, self.accurate_model = local.fast_model, local.accurate_model
         self.fast_address, self.accurate_address = f"{HOST}:{at.fast_model}", f"{HOST}:{at.accurate_model}"
@@ -119,13 +119,13 @@ def serving(kind: Kind, directory: Path) -> Iterator[Service]:
         models_dir=kind.models or directory, data_dir=directory, redis_maxmemory="1gb" if kind.worker else MEMORY,
         model_server_flags=kind.model_server_flags,
     )  # fmt: skip
-    at = Addresses.choose(local)
+    at = Ports.choose(local)
     told = {**environment(local, at), **({} if kind.worker else ROOM)}
     null = {} if kind.models else {local.fast_model: at.fast_model, local.accurate_model: at.accurate_model}
     with ExitStack() as stack:
         processes: dict[str, Process] = {}
         for part in services(local, at):
-            if part.once or (part.name == "backend" and not kind.worker):
+            if part.is_one_shot or (part.name == "backend" and not kind.worker):
                 continue
             command = null_model(part.name, null[part.name]) if part.name in null else part.command
             processes[part.name] = Process(part.name, command, directory / f"{part.name}.log", told)

@@ -10,7 +10,7 @@ from typing import Final
 import httpx
 
 from deploy.local.ports import HOST, free_ports
-from deploy.local.services import Addresses, environment, services
+from deploy.local.services import Ports, environment, services
 from deploy.local.settings import LocalSettings
 from harness.process import PYTHON, Process
 from harness.redis import RedisServer
@@ -43,7 +43,7 @@ class Stack:
         log = self.directory / "log"
         log.mkdir(parents=True)
         local = self._local_settings()
-        ports = Addresses.choose(local)
+        ports = Ports.choose(local)
         commands = {service.name: self._with_priority(service.command) for service in services(local, ports)}
         self.settings = {**environment(local, ports), **self.environment}
         self.port, self.fast_port, self.accurate_port = ports.proxy, ports.fast_model, ports.accurate_model

@@ -10,6 +10,7 @@ from proxy import endpoints, problems
 from proxy.request_id import RequestId
 from proxy.resources import opened
 from proxy.settings import Settings
+from service_settings import project_version
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -21,7 +22,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Answer now, refine later",
         summary="A fast model answers in the response, an accurate one under the job id.",
-        version="0.1.0",
+        version=project_version(),
         lifespan=lifespan,
     )
     # Each image goes this way, and a Starlette route costs half of what one of FastAPI's does. That one is only in

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -11,6 +12,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from redis.connection import parse_url
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+
+
+def project_version() -> str:
+    """Return the version number, which pyproject.toml alone holds."""
+    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    return version
 
 
 def _seconds(value: object) -> object:

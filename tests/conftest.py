@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import httpx
 import hypothesis
@@ -18,6 +19,19 @@ from harness.stack import Stack
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # no test reports to anybody
 hypothesis.settings.register_profile("shared machine", deadline=None)  # how long a step takes is not what is tested
 hypothesis.settings.load_profile("shared machine")
+
+SLOW_FIXTURES: Final = {
+    *("models_dir", "exported", "exported_once", "untrained_machine", "machine", "built", "server", "service"),
+    *("docker_engine", "compose_program"),
+}
+"""They export or serve a model, or start containers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that use a slow fixture. `make check` runs the others."""
+    for item in items:
+        if isinstance(item, pytest.Function) and SLOW_FIXTURES.intersection(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""What the image builds run."""
+"""Scripts for `make c_up` and for the image builds."""

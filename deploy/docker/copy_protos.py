@@ -1,6 +1,7 @@
-"""`python copy_protos.py WHEEL FOLDER`: TensorFlow's protobuf modules that the stubs need, and no more.
+"""Copies the protobuf modules that the model client needs out of TensorFlow's wheel.
 
-The wheel is imported from as it is, a zip file: which modules are needed is what the import of the stubs itself loads.
+Usage: `python copy_protos.py WHEEL FOLDER`. The script imports the client's stubs with the wheel, a zip file, on
+`sys.path`; the modules that this import loads are the ones that are needed.
 """
 
 import sys
@@ -9,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 
 def copy_protos(wheel: Path, folder: Path) -> list[str]:
-    """Return the names of the files, relative to both."""
+    """Return the paths of the copied files, relative to the wheel and to `folder`."""
     sys.path.insert(0, str(wheel))
-    import tf_serving_client.protos  # noqa: F401 (imported for what it loads)
+    import tf_serving_client.protos  # noqa: F401 (imported for the modules that it loads)
 
     loaded = (module.__file__ for name, module in sys.modules.items() if name.startswith("tensorflow."))
     names = sorted(PurePosixPath(file).relative_to(wheel).as_posix() for file in loaded if file)
@@ -22,4 +23,4 @@ def copy_protos(wheel: Path, folder: Path) -> list[str]:
 
 if __name__ == "__main__":
     copied = copy_protos(Path(sys.argv[1]).absolute(), Path(sys.argv[2]))
-    print(f"{len(copied)} of TensorFlow's files")
+    print(f"copied {len(copied)} protobuf modules of TensorFlow")

@@ -1,4 +1,7 @@
-"""`python deploy/docker/wait.py PORT`: waits until the containers answer. Standard library only, any Python 3.8."""
+"""Waits until the proxy and the models are up. Standard library only, Python 3.8 or newer.
+
+Usage: `python deploy/docker/wait.py PORT`
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ import json
 import sys
 import time
 import urllib.request
+from typing import Final
 
-PATIENCE_S = 300.0
+STARTUP_TIMEOUT_S: Final = 300.0
 
 
 def health(port: int) -> dict[str, str]:
-    """Each model's state, as the proxy sees it; empty while the proxy does not answer."""
+    """Return the state of each model as the proxy reports it, or nothing if the proxy does not respond."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/all", timeout=3) as response:
-            answer: dict[str, str] = json.load(response)
-            return answer
+            states: dict[str, str] = json.load(response)
+            return states
     except (OSError, ValueError):
         return {}
 
@@ -23,10 +27,10 @@ def health(port: int) -> dict[str, str]:
 def main(port: int) -> None:
     started = time.monotonic()
     while set(health(port).values()) != {"ok"}:
-        if time.monotonic() > started + PATIENCE_S:
-            sys.exit(f"not all of it is up after {PATIENCE_S:.0f} s: make c_ps and make c_logs say why")
+        if time.monotonic() > started + STARTUP_TIMEOUT_S:
+            sys.exit(f"make c_up: timed out after {STARTUP_TIMEOUT_S:.0f} s: see `make c_ps` and `make c_logs`")
         time.sleep(0.5)
-    print(f"up on http://localhost:{port}; try: curl localhost:{port}/predict/test; `make c_down` ends it")
+    print(f"running on http://localhost:{port}; try: curl localhost:{port}/predict/test; stop it with `make c_down`")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The two models of `make run`. `python -m deploy.local.models` exports them anew where better weights can be had."""
+"""Exports the two models for `make run`. `make models` runs this module to replace untrained models."""
 
 import subprocess
 import sys
@@ -7,14 +7,14 @@ from deploy.local.settings import LocalSettings
 
 
 def export_models(settings: LocalSettings, *options: str) -> None:
-    """Export what is not exported yet. Each export shows its own progress, and says itself what went wrong."""
+    """Export the models that are not up to date. Exits if an export fails; the export has then printed the reason."""
     for name in (settings.fast_model, settings.accurate_model):
         command = [sys.executable, "-m", f"imagenet_{name}.export", "--models-dir", str(settings.models_dir), *options]
         if settings.allow_untrained:
             command.append("--allow-untrained")
-        exported = subprocess.run(command, check=False)
-        if exported.returncode:
-            sys.exit(exported.returncode)
+        export = subprocess.run(command, check=False)
+        if export.returncode:
+            sys.exit(export.returncode)
 
 
 if __name__ == "__main__":

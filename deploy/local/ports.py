@@ -1,11 +1,12 @@
-"""Loopback ports for the processes of one run."""
+"""Free loopback ports for the services of `make run`."""
 
 import errno
 import socket
 from collections.abc import Container
 from contextlib import closing
+from typing import Final
 
-HOST = "127.0.0.1"
+HOST: Final = "127.0.0.1"
 
 
 class NoFreePort(Exception):
@@ -13,15 +14,15 @@ class NoFreePort(Exception):
 
 
 def check(port: int) -> None:
-    """Raises `PermissionError` for a port that is kept for root, and another `OSError` for one that is in use.
+    """Raise PermissionError if the port is reserved for root, another OSError if it is in use.
 
-    Whoever listens on `::1` has the port too: `localhost` may mean that.
+    A port that is in use on `::1` only is in use, too: clients may resolve `localhost` to that address.
     """
     for family, host in ((socket.AF_INET, HOST), (socket.AF_INET6, "::1")):
         try:
             _bind(family, host, port)
         except OSError as error:
-            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # a machine without IPv6
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # these mean that there is no IPv6
                 raise
 
 
@@ -33,13 +34,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_ports(preferred: int, count: int = 1, *, besides: Container[int] = ()) -> range:
-    """Return `count` free ports in a row, `preferred` first where it can be. Raises `NoFreePort`."""
+def free_ports(preferred: int, count: int = 1, *, exclude: Container[int] = ()) -> range:
+    """Return the first `count` consecutive free ports at or above `preferred`. Raises NoFreePort."""
     for first in range(preferred, 65537 - count):
         ports = range(first, first + count)
-        if all(port not in besides and is_free(port) for port in ports):
+        if all(port not in exclude and is_free(port) for port in ports):
             return ports
-    raise NoFreePort(f"there is no free port from {preferred} on: choose a lower one")
+    raise NoFreePort(f"no free port at or above {preferred}: choose a lower port")
 
 
 def _bind(family: socket.AddressFamily, host: str, port: int) -> None:

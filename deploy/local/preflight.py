@@ -1,4 +1,4 @@
-"""What must be so before anything is installed. Standard library only: there is no virtual environment yet."""
+"""Checks what the virtual environment needs. Standard library only: the environment does not exist yet."""
 
 import errno
 import importlib.util
@@ -7,43 +7,46 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
-OLDEST_PYTHON = (3, 11)
-VENV_BYTES = 2_800_000_000
-"""Measured: the virtual environment of `make test` takes 2.1 GB, TensorFlow most of it; pip unpacks beside it."""
+from deploy.local.system_packages import can_install, install
+
+MIN_PYTHON: Final = (3, 11)
+REQUIRED_BYTES: Final = 2_800_000_000
+"""Measured: the virtual environment takes 2.1 GB, most of it TensorFlow, and pip unpacks wheels next to it."""
 
 
-def fail(why: str) -> None:
-    sys.exit(f"make: {why}")
+def fail(reason: str) -> None:
+    sys.exit(f"make: {reason}")
 
 
 def check_python() -> None:
-    if sys.version_info < OLDEST_PYTHON:
-        fail(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11 ...")
+    if sys.version_info < MIN_PYTHON:
+        fail(f"Python 3.11 or newer is required, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11 ...")
 
 
-def check_disk(directory: Path, needed: int) -> None:
+def check_disk(directory: Path, required: int) -> None:
     free = shutil.disk_usage(directory).free
-    if free < needed:
-        fail(f"{needed / 1e9:.1f} GB of disk are needed in {directory}, {free / 1e9:.1f} GB are free: make room")
+    if free < required:
+        fail(
+            f"{directory} needs {required / 1e9:.1f} GB of free disk space and has {free / 1e9:.1f} GB: free some space"
+        )
 
 
 def ensure_venv() -> None:
-    """Debian keeps what `python -m venv` needs in a package of its own. Root installs it; others are told to."""
+    """Install Debian's package for `python -m venv` if it is missing, or fail with the command that installs it."""
     if importlib.util.find_spec("ensurepip"):
         return
     package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        fail(f"this Python can't make virtual environments: sudo apt-get install {package}")
-    print(f"installing {package}", flush=True)
-    for words in (["update", "-qq"], ["install", "-y", "-qq", package]):
-        subprocess.run(["apt-get", *words], check=True)  # noqa: S607 (whichever apt-get the machine has)
+    if not can_install():
+        fail(f"this Python can't create virtual environments: sudo apt-get install {package}")
+    install(package)
 
 
 def main() -> None:
     check_python()
     try:
-        check_disk(Path.cwd(), VENV_BYTES)
+        check_disk(Path.cwd(), REQUIRED_BYTES)
         ensure_venv()
     except subprocess.CalledProcessError as error:
         fail(f"{' '.join(error.cmd)} failed: run it by hand to see why")

@@ -1,4 +1,4 @@
-"""The processes of `make run`, as a configuration for supervisord."""
+"""The services of `make run` and their supervisord configuration."""
 
 import configparser
 import io
@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from deploy.local.ports import HOST, free_ports
 from deploy.local.settings import LocalSettings
@@ -16,58 +17,58 @@ from deploy.local.settings import LocalSettings
 class Service:
     name: str
     command: Sequence[str]
-    stop_within_s: int = 15
-    once: bool = False
+    stop_timeout: timedelta = timedelta(seconds=15)
+    is_one_shot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
+class Ports:
     proxy: int
     fast_model: int
     accurate_model: int
     redis: int
 
     @classmethod
-    def choose(cls, settings: LocalSettings) -> "Addresses":
-        """Raises `NoFreePort`."""
-        fast = free_ports(settings.fast_model_port, 2, besides=[settings.port])
-        accurate = free_ports(settings.accurate_model_port, 2, besides=[settings.port, *fast])
-        redis = free_ports(settings.redis_port, besides=[settings.port, *fast, *accurate])
+    def choose(cls, settings: LocalSettings) -> "Ports":
+        """Choose the configured ports where they are free, else the next free ones. Raises NoFreePort."""
+        fast = free_ports(settings.fast_model_port, 2, exclude=[settings.port])
+        accurate = free_ports(settings.accurate_model_port, 2, exclude=[settings.port, *fast])
+        redis = free_ports(settings.redis_port, exclude=[settings.port, *fast, *accurate])
         return cls(settings.port, fast[0], accurate[0], redis[0])
 
 
-def services(settings: LocalSettings, at: Addresses) -> list[Service]:
-    """In the order they start; they end the other way round. Each can wait for those before it."""
+def services(settings: LocalSettings, ports: Ports) -> list[Service]:
+    """Return the services in the order in which they start. They stop in reverse order."""
     fast, accurate = settings.fast_model, settings.accurate_model
     python = [sys.executable, "-m"]
-    redis = [str(at.redis), str(settings.data_dir / "redis"), settings.appendfsync, settings.redis_maxmemory]
-    # The accurate model and its worker yield the processor: the fast answer must not wait for them.
+    redis = [str(ports.redis), str(settings.data_dir / "redis"), settings.appendfsync, settings.redis_maxmemory]
     nice = shutil.which("nice")
-    yielding = [nice, "-n", "10"] if nice else []
+    # The fast model must get the CPU before the accurate model and the worker do.
+    low_priority = [nice, "-n", "10"] if nice else []
     return [
         Service("redis", [*python, "deploy.local.redis_server", *redis]),
-        Service(fast, _model_server(settings, fast, at.fast_model)),
-        Service(accurate, [*yielding, *_model_server(settings, accurate, at.accurate_model)]),
-        Service("backend", [*yielding, *python, "backend"], stop_within_s=30),
+        Service(fast, _model_server(settings, fast, ports.fast_model)),
+        Service(accurate, [*low_priority, *_model_server(settings, accurate, ports.accurate_model)]),
+        Service("backend", [*low_priority, *python, "backend"], stop_timeout=timedelta(seconds=30)),
         Service("proxy", [*python, "proxy"]),
-        Service("summary", [*python, "deploy.local.summary"], once=True),
+        Service("summary", [*python, "deploy.local.summary"], is_one_shot=True),
     ]
 
 
-def environment(settings: LocalSettings, at: Addresses) -> Mapping[str, str]:
-    """What the services are told, all of them the same."""
+def environment(settings: LocalSettings, ports: Ports) -> Mapping[str, str]:
+    """Return the environment variables that all services get."""
     return {
-        "REDIS_URL": f"redis://{HOST}:{at.redis}/0",
-        "ACCURATE_MODEL_ADDRESS": f"{HOST}:{at.accurate_model}",
-        "FAST_MODEL_ADDRESS": f"{HOST}:{at.fast_model}",
+        "REDIS_URL": f"redis://{HOST}:{ports.redis}/0",
+        "ACCURATE_MODEL_ADDRESS": f"{HOST}:{ports.accurate_model}",
+        "FAST_MODEL_ADDRESS": f"{HOST}:{ports.fast_model}",
         "HOST": HOST,
-        "PORT": str(at.proxy),
+        "PORT": str(ports.proxy),
         "PYTHONUNBUFFERED": "1",
         "MODELS_DIR": str(settings.models_dir),
         "DATA_DIR": str(settings.data_dir),
-        "FAST_MODEL_PORT": str(at.fast_model),
-        "ACCURATE_MODEL_PORT": str(at.accurate_model),
-        "REDIS_PORT": str(at.redis),
+        "FAST_MODEL_PORT": str(ports.fast_model),
+        "ACCURATE_MODEL_PORT": str(ports.accurate_model),
+        "REDIS_PORT": str(ports.redis),
     }
 
 
@@ -78,10 +79,10 @@ def supervisord_config(services: Sequence[Service]) -> str:
         config[f"program:{service.name}"] = {
             "command": " ".join(map(_quoted, service.command)),
             "priority": str(order),
-            "autorestart": "false" if service.once else "true",
-            "startsecs": "0" if service.once else "1",
+            "autorestart": "false" if service.is_one_shot else "true",
+            "startsecs": "0" if service.is_one_shot else "1",
             "startretries": "1000000",
-            "stopwaitsecs": str(service.stop_within_s),
+            "stopwaitsecs": f"{service.stop_timeout.total_seconds():.0f}",
             "redirect_stderr": "true",
             "stdout_logfile": "NONE",
             "stdout_events_enabled": "true",
@@ -106,6 +107,6 @@ def _model_server(settings: LocalSettings, name: str, port: int) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    """As a shell would read it, but supervisord expands %(…)s first, and takes ; or # after a space for a comment."""
+    """Quote a word as a shell does, and escape %(…)s and a ; or # after a space, which supervisord would interpret."""
     quoted = '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
     return re.sub(r"(\s)([;#])", r'\1""\2', quoted)

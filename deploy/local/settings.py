@@ -1,4 +1,4 @@
-"""What `make run` can be told."""
+"""The settings of `make run`."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,37 +7,38 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from service_settings import ROOT, ServiceSettings
 
-Exported = Literal["mobilenet_v2", "inception_v3"]
-"""The models that `make run` can export. README.md says how any other two are served."""
+ExportableModel = Literal["mobilenet_v2", "inception_v3"]
+"""The models that `make run` can export. README.md explains how to serve two others."""
 
 
 class LocalSettings(ServiceSettings):
     port: int = Field(8000, ge=1, le=65535)
-    """Where the proxy answers. The one port a client needs."""
+    """The proxy's port, the only one that clients need."""
     models_dir: Path = ROOT / "var" / "models"
     """Exported models, as `<name>/<version>/`."""
     data_dir: Path = ROOT / "var" / "data"
-    """Redis's append-only file, and what this run was started with."""
+    """Redis's append-only file and supervisord's files."""
     appendfsync: Literal["everysec", "always"] = "everysec"
-    """When Redis has its disk write for good: a power cut costs up to a second of jobs, or none, which is slower."""
+    """When Redis syncs its file to disk. A power failure loses up to a second of jobs with `everysec`, none with
+    `always`, which is slower."""
     redis_maxmemory: str = Field("1gb", pattern="^[1-9][0-9]*([kmg]b?)?$")
-    """What Redis may hold. Beyond it, it refuses jobs, and the fast answers go out without one."""
+    """Redis's memory limit. Above it Redis refuses new jobs, and the proxy answers without a job id."""
     allow_untrained: bool = True
-    """Go on with untrained weights where no trained ones can be had, and say so where nobody can miss it."""
+    """Whether to continue, with a warning, with untrained weights if no trained ones are available."""
     model_server_flags: str = ""
-    """More flags for both model servers, such as `--engine=tensorflow` or `--inference_precision=float32`."""
-    fast_model: Exported = "mobilenet_v2"
-    accurate_model: Exported = "inception_v3"
+    """Additional flags for both model servers, such as `--engine=tensorflow` or `--inference_precision=float32`."""
+    fast_model: ExportableModel = "mobilenet_v2"
+    accurate_model: ExportableModel = "inception_v3"
     fast_model_port: int = Field(8500, ge=1, le=65534)
-    """gRPC; REST is on the next. This port, the accurate model's and Redis's give way to free ones where taken."""
+    """gRPC; REST uses the next port. If this port, the accurate model's or Redis's is in use, a free one is chosen."""
     accurate_model_port: int = Field(8510, ge=1, le=65534)
     redis_port: int = Field(6379, ge=1, le=65535)
 
     @field_validator("fast_model")
     @classmethod
-    def _not_the_accurate_one(cls, name: str, info: ValidationInfo) -> str:
+    def _differs_from_accurate_model(cls, name: str, info: ValidationInfo) -> str:
         if name == info.data.get("accurate_model"):
-            raise ValueError("this is the accurate model too; set FAST_MODEL and ACCURATE_MODEL to two models")
+            raise ValueError("this is also the accurate model; set FAST_MODEL and ACCURATE_MODEL to different models")
         return name
 
     @field_validator("models_dir", "data_dir")

@@ -1,8 +1,9 @@
-"""Waits until everything answers, then says where it is and what to try."""
+"""Waits until `make run` serves requests, then prints its addresses and some commands to try."""
 
 import json
 import sys
 import time
+from datetime import timedelta
 from typing import Final
 
 import httpx
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from deploy.local.settings import LocalSettings
 
-PATIENCE_S: Final = 180.0
+STARTUP_TIMEOUT: Final = timedelta(minutes=3)
 RULE: Final = "─" * 100
 
 
@@ -18,23 +19,24 @@ def main() -> None:
     settings = LocalSettings.from_environment("make run")
     console = Console(highlight=False, soft_wrap=True)
     started = time.monotonic()
-    if not wait_until_up(settings, started + PATIENCE_S):
-        console.print(
-            f"make run: not everything answers after {PATIENCE_S:.0f} s: the lines above say why", style="red"
-        )
+    if not wait_until_up(settings, STARTUP_TIMEOUT):
+        limit = STARTUP_TIMEOUT.total_seconds()
+        console.print(f"make run: not all services are up after {limit:.0f} s: see the log above", style="red")
         sys.exit(1)
-    console.print(summary(settings, time.monotonic() - started), markup=False)
+    elapsed = timedelta(seconds=time.monotonic() - started)
+    console.print(summary(settings, elapsed), markup=False)
     for model in (settings.fast_model, settings.accurate_model):
         if is_untrained(settings, model):
             console.print(warning(model), style="bold red")
 
 
-def wait_until_up(settings: LocalSettings, deadline: float) -> bool:
+def wait_until_up(settings: LocalSettings, timeout: timedelta) -> bool:
+    deadline = time.monotonic() + timeout.total_seconds()
     with httpx.Client(base_url=f"http://127.0.0.1:{settings.port}", trust_env=False, timeout=2) as client:
         while time.monotonic() < deadline:
             try:
                 healthy = set(client.get("/health/all").json().values()) == {"ok"}
-                if healthy and client.get("/predict/test").json().get("job_id"):  # null while the slow half is away
+                if healthy and client.get("/predict/test").json().get("job_id"):  # null while the queue is unavailable
                     return True
             except (httpx.TransportError, ValueError):
                 pass
@@ -42,29 +44,29 @@ def wait_until_up(settings: LocalSettings, deadline: float) -> bool:
     return False
 
 
-def summary(settings: LocalSettings, seconds: float) -> str:
-    here = f"localhost:{settings.port}"
+def summary(settings: LocalSettings, elapsed: timedelta) -> str:
+    address = f"localhost:{settings.port}"
     models = (
-        f"  {name:<14} {does}   gRPC localhost:{port}, REST http://localhost:{port + 1}/v1/models/{name}"
-        for name, does, port in (
-            (settings.fast_model, "answers now ", settings.fast_model_port),
-            (settings.accurate_model, "answers well", settings.accurate_model_port),
+        f"  {name:<14} {role}   gRPC localhost:{port}, REST http://localhost:{port + 1}/v1/models/{name}"
+        for name, role, port in (
+            (settings.fast_model, "fast model    ", settings.fast_model_port),
+            (settings.accurate_model, "accurate model", settings.accurate_model_port),
         )
     )
     return f"""
 {RULE}
-  Answer now, refine later: up on http://{here} after {seconds:.1f} s. Ctrl-C ends all of it.
+  Running on http://{address} after {elapsed.total_seconds():.1f} s. Press Ctrl-C to stop.
 
 {chr(10).join(models)}
-  redis          keeps jobs     redis-cli -p {settings.redis_port}, files in {settings.data_dir}
-  API            to read        http://{here}/docs
+  redis          queue of jobs    redis-cli -p {settings.redis_port}, files in {settings.data_dir}
+  API            documentation    http://{address}/docs
 
-  Try, in another shell:
+  Try it in another shell:
 
-    curl {here}/health/all
-    curl {here}/predict/test
-    curl -F image=@data/cat.jpg {here}/predict
-    curl {here}/job/JOB_ID
+    curl {address}/health/all
+    curl {address}/predict/test
+    curl -F image=@data/cat.jpg {address}/predict
+    curl {address}/job/JOB_ID
 {RULE}
 """
 
@@ -77,8 +79,8 @@ def is_untrained(settings: LocalSettings, model: str) -> bool:
 
 
 def warning(model: str) -> str:
-    return f"""!!! UNTRAINED WEIGHTS: {model} was never trained. The path is real, but its labels mean NOTHING.
-!!! Give trained weights with IMAGENET_WEIGHTS_DIR=FOLDER, or run `make models` where the download works.
+    return f"""!!! UNTRAINED WEIGHTS: {model} was never trained, so its labels are MEANINGLESS.
+!!! Set IMAGENET_WEIGHTS_DIR to a folder with trained weights, or run `make models` where they can be downloaded.
 """
 
 

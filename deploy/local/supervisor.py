@@ -1,7 +1,8 @@
-"""supervisord, which a closed terminal ends, and which writes what its processes say to its own output.
+"""supervisord with two changes: SIGHUP stops it, and it copies the output of its processes to its own.
 
-`python -m deploy.local.supervisor -c CONFIG`. Left to itself it would start everything anew on SIGHUP, and would open
-its standard output once more for each process, which can't be done with a socket or another user's terminal.
+Usage: `python -m deploy.local.supervisor -c CONFIG`. Unmodified, supervisord restarts everything on SIGHUP, which
+a closed terminal sends. It also reopens its standard output for each process, which fails for a socket or another
+user's terminal.
 """
 
 import os
@@ -16,19 +17,19 @@ from supervisor.options import ServerOptions
 
 class Supervisor(supervisord.Supervisor):  # type: ignore[misc] # supervisor has no annotations
     def runforever(self) -> None:
-        end = self.options.signal_receiver.receive
-        signal.signal(signal.SIGHUP, lambda *_: end(signal.SIGTERM, None))
-        events.subscribe(events.ProcessLogStdoutEvent, lambda event: say(event.data))
+        receive = self.options.signal_receiver.receive
+        signal.signal(signal.SIGHUP, lambda *_: receive(signal.SIGTERM, None))
+        events.subscribe(events.ProcessLogStdoutEvent, lambda event: write_all(event.data))
         super().runforever()
 
 
-def say(data: bytes, to: int = 1) -> None:
-    """Write all of it, or nothing more where nobody reads any longer: what runs goes on, as under `make run | head`."""
+def write_all(data: bytes, descriptor: int = 1) -> None:
+    """Write `data` to a file descriptor. Drops it if the reader has gone, as `head` does in `make run | head`."""
     while data:
         try:
-            data = data[os.write(to, data) :]
+            data = data[os.write(descriptor, data) :]
         except BlockingIOError:
-            select.select([], [to], [])
+            select.select([], [descriptor], [])
         except OSError:
             return
 

@@ -14,7 +14,7 @@ from bench.plots import draw
 from bench.report import Report
 from bench.table import asked, markdown, terminal
 
-pytestmark = pytest.mark.skipif(not shutil.which("wrk"), reason="there is no wrk on this machine")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("wrk"), reason="there is no wrk on this machine")]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tests.chaos.small_models import export_once
 from tests.chaos.traffic import Load, small_samples
 
 FAULTS = [fault for fault in all_faults(outage=timedelta(seconds=3)) if not fault.is_slow]
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -63,5 +63,5 @@ def test_redis_writes_as_often_and_holds_as_much_as_this_shell_says() -> None:
 
 def test_local_serving_has_other_images_of_the_models_and_of_nothing_else() -> None:
     with_tensorflow, local = (re.findall(r"image: (\S+)", config(files=files)) for files in FILES.values())
-    expected = [re.sub(r"(imagenet_\w+?)_0.0.1", r"\1_local_0.0.1", image) for image in with_tensorflow]
+    expected = [re.sub(r"(imagenet_[a-z]+_v\d)_", r"\1_local_", image) for image in with_tensorflow]
     assert local == expected != with_tensorflow

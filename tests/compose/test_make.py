@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness.process import ROOT, free_port
+from service_settings import project_version
 from tests.compose.programs import docker_client
 
+VERSION = project_version()
 REPOSITORY = "shibui/ml-system-in-actions:sync_async_pattern"
 WITH_BUILDX = {"buildx version": (0, "v0.17.1"), "version": (0, "28.2.2")}
 WITHOUT_BUILDX = {"buildx version": (1, ""), "version": (0, "28.2.2")}
@@ -36,10 +38,10 @@ def taken_port() -> Iterator[int]:
 def test_build_all_builds_the_images_of_the_seed_in_its_order(tmp_path: Path) -> None:
     said = make("-n", "build_all", DOCKER=docker_client(tmp_path, WITH_BUILDX)).stdout
     assert re.findall(r"docker build .*?-t (\S+) -f (\S+) \.$", said, re.M) == [
-        (f"{REPOSITORY}_sync_async_proxy_0.0.1", "./Dockerfile.proxy"),
-        (f"{REPOSITORY}_imagenet_mobilenet_v2_0.0.1", "./imagenet_mobilenet_v2/Dockerfile"),
-        (f"{REPOSITORY}_imagenet_inception_v3_0.0.1", "./imagenet_inception_v3/Dockerfile"),
-        (f"{REPOSITORY}_sync_async_backend_0.0.1", "./Dockerfile.backend"),
+        (f"{REPOSITORY}_sync_async_proxy_{VERSION}", "./Dockerfile.proxy"),
+        (f"{REPOSITORY}_imagenet_mobilenet_v2_{VERSION}", "./imagenet_mobilenet_v2/Dockerfile"),
+        (f"{REPOSITORY}_imagenet_inception_v3_{VERSION}", "./imagenet_inception_v3/Dockerfile"),
+        (f"{REPOSITORY}_sync_async_backend_{VERSION}", "./Dockerfile.backend"),
     ]
 
 
@@ -70,10 +72,10 @@ def test_buildkit_is_used_where_the_client_has_it(
 @pytest.mark.parametrize(
     ("answers", "complaint"),
     [
-        pytest.param({"version": (1, "")}, "no Docker Engine answers", id="no engine"),
+        pytest.param({"version": (1, "")}, "the Docker Engine does not respond", id="no engine"),
         pytest.param(
             {"image inspect": (1, "")},
-            f"there is no image {REPOSITORY}_sync_async_proxy_0.0.1: `make build_all` builds it",
+            f"image {REPOSITORY}_sync_async_proxy_{VERSION} does not exist: build it with `make build_all`",
             id="no image",
         ),
     ],
@@ -92,5 +94,5 @@ def test_c_up_says_what_is_missing_before_it_starts_anything(
 def test_c_up_says_that_its_port_is_taken_and_names_another(tmp_path: Path, taken_port: int) -> None:
     refused = make("c_up", DOCKER=docker_client(tmp_path, {}), DOCKER_COMPOSE="true", PORT=str(taken_port))
     assert refused.returncode != 0
-    assert refused.stderr.startswith(f"make c_up: port {taken_port} is taken")
+    assert refused.stderr.startswith(f"make c_up: port {taken_port} is in use")
     assert f"make c_up PORT={taken_port + 1}" in refused.stderr

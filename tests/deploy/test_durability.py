@@ -1,4 +1,4 @@
-"""How much a power cut may cost is for whoever runs it to choose."""
+"""How often Redis syncs its file to disk is configurable: it decides how many jobs a power failure can cost."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from harness.redis import RedisServer
 from harness.waiting import wait_until
 
 
-def test_every_second_is_what_nobody_chose() -> None:
+def test_redis_syncs_every_second_by_default() -> None:
     assert LocalSettings().appendfsync == "everysec"
 
 
-@pytest.mark.parametrize("chosen", ["everysec", "always"])
-async def test_redis_writes_its_file_for_good_as_often_as_was_chosen(
-    chosen: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("appendfsync", ["everysec", "always"])
+async def test_redis_syncs_as_often_as_configured(
+    appendfsync: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("APPENDFSYNC", chosen)
+    monkeypatch.setenv("APPENDFSYNC", appendfsync)
     server = RedisServer(tmp_path, port=free_port())
-    appendfsync = LocalSettings().appendfsync
-    command = redis_server.command(redis_server.find(), port=server.port, directory=tmp_path, appendfsync=appendfsync)
+    setting = LocalSettings().appendfsync
+    command = redis_server.command(redis_server.find(), port=server.port, directory=tmp_path, appendfsync=setting)
     with Process(command, {}, tmp_path / "log"):
         await wait_until(server.is_up)
         async with server.client() as client:
-            assert (await client.config_get("appendfsync"))["appendfsync"] == chosen
+            assert (await client.config_get("appendfsync"))["appendfsync"] == appendfsync

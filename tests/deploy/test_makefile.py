@@ -1,4 +1,4 @@
-"""What the Makefile leaves behind where a step of its installation fails, and what it installs."""
+"""The Makefile's installation steps."""
 
 import os
 import subprocess
@@ -14,23 +14,23 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def make(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def make(*args: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", *words], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        ["make", *args], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
 
 
-def test_a_virtual_environment_that_was_not_finished_is_not_taken_for_one(tmp_path: Path) -> None:
+def test_a_half_created_virtual_environment_is_removed(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
-    half = f'[ "$2" = venv ] || exit 0\nmkdir -p {venv}/bin {venv}/lib\ntouch {venv}/bin/python\nexit 1'
-    python = script(tmp_path / "python", half)
-    made = make(f"{venv}/bin/python", f"VENV={venv}", f"PYTHON={python}")
-    assert made.returncode != 0
-    assert f"creating {venv}" in made.stdout
+    create_half = f'[ "$2" = venv ] || exit 0\nmkdir -p {venv}/bin {venv}/lib\ntouch {venv}/bin/python\nexit 1'
+    python = script(tmp_path / "python", create_half)
+    process = make(f"{venv}/bin/python", f"VENV={venv}", f"PYTHON={python}")
+    assert process.returncode != 0
+    assert f"creating {venv}" in process.stdout
     assert not venv.exists()
 
 
-def test_a_redis_that_is_too_old_is_no_reason_not_to_install_one(tmp_path: Path) -> None:
+def test_redis_is_installed_unless_the_machine_has_a_recent_one(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     installed = tmp_path / "installed"
     script(tmp_path / "bin" / "redis-server", "echo Redis server v=6.0.16 sha=00000000:0")

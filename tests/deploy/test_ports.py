@@ -1,4 +1,4 @@
-"""Which ports a run of `make run` takes."""
+"""The ports that `make run` chooses."""
 
 import socket
 from contextlib import closing
@@ -6,28 +6,37 @@ from contextlib import closing
 import pytest
 
 from deploy.local.ports import NoFreePort, check, free_ports, is_free
-from deploy.local.services import Addresses
+from deploy.local.services import Ports
 from deploy.local.settings import LocalSettings
 
 
-def listening(family: socket.AddressFamily, host: str) -> socket.socket:
+def listen(family: socket.AddressFamily, host: str) -> socket.socket:
     return socket.create_server((host, 0), family=family)
 
 
-def test_a_port_is_in_use_as_long_as_somebody_listens_on_it() -> None:
-    with closing(listening(socket.AF_INET, "127.0.0.1")) as taken:
-        port = taken.getsockname()[1]
+def has_ipv6_loopback() -> bool:
+    """A container can have IPv6 sockets but no `::1`, so only binding to it tells."""
+    try:
+        listen(socket.AF_INET6, "::1").close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_port_is_in_use_while_a_process_listens_on_it() -> None:
+    with closing(listen(socket.AF_INET, "127.0.0.1")) as listener:
+        port = listener.getsockname()[1]
         assert not is_free(port)
     assert is_free(port)
 
 
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
-def test_a_port_of_the_other_localhost_is_in_use() -> None:
-    with closing(listening(socket.AF_INET6, "::1")) as taken:
-        assert not is_free(taken.getsockname()[1])
+@pytest.mark.skipif(not has_ipv6_loopback(), reason="this machine has no IPv6 loopback address")
+def test_a_port_is_in_use_while_a_process_listens_on_it_over_ipv6() -> None:
+    with closing(listen(socket.AF_INET6, "::1")) as listener:
+        assert not is_free(listener.getsockname()[1])
 
 
-def test_a_machine_without_ipv6_has_free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_can_be_free_on_a_machine_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     def bind(family: socket.AddressFamily, host: str, port: int) -> None:
         if family == socket.AF_INET6:
             raise OSError(97, "Address family not supported by protocol")
@@ -36,7 +45,7 @@ def test_a_machine_without_ipv6_has_free_ports(monkeypatch: pytest.MonkeyPatch) 
     assert is_free(8000)
 
 
-def test_a_port_that_is_kept_for_root_is_not_called_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_reserved_for_root_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     def bind(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -52,7 +61,7 @@ def all_free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("all_free")
 @pytest.mark.parametrize(
-    "chosen",
+    "settings",
     [
         {},
         {"port": 8500},
@@ -65,16 +74,17 @@ def all_free(monkeypatch: pytest.MonkeyPatch) -> None:
         {"fast_model_port": 65534, "redis_port": 65535 - 2},
     ],
 )
-def test_no_port_is_chosen_twice(chosen: dict[str, int]) -> None:
-    at = Addresses.choose(LocalSettings(**chosen))  # type: ignore[arg-type]
-    ports = [at.proxy, at.fast_model, at.fast_model + 1, at.accurate_model, at.accurate_model + 1, at.redis]
-    assert len(set(ports)) == len(ports)
-    assert max(ports) <= 65535
+def test_no_port_is_chosen_twice(settings: dict[str, int]) -> None:
+    ports = Ports.choose(LocalSettings(**settings))  # type: ignore[arg-type] # the dict has settings of type int only
+    grpc = (ports.fast_model, ports.accurate_model)
+    chosen = [ports.proxy, ports.redis, *grpc, *(port + 1 for port in grpc)]
+    assert len(set(chosen)) == len(chosen)
+    assert max(chosen) <= 65535
 
 
 @pytest.mark.usefixtures("all_free")
-def test_the_last_ports_can_be_had_and_what_is_beyond_them_is_said() -> None:
+def test_the_highest_port_can_be_chosen_and_no_higher_one() -> None:
     assert list(free_ports(65534, 2)) == [65534, 65535]
     assert list(free_ports(65535)) == [65535]
-    with pytest.raises(NoFreePort, match="no free port from 65535 on"):
-        free_ports(65535, besides=[65535])
+    with pytest.raises(NoFreePort, match="no free port at or above 65535"):
+        free_ports(65535, exclude=[65535])

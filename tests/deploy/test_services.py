@@ -1,23 +1,24 @@
-"""What `make run` starts."""
+"""The processes that `make run` starts."""
 
 import pytest
 
-from deploy.local.services import Addresses, services
+from deploy.local.services import Ports, services
 from deploy.local.settings import LocalSettings
 from local_tf_serving.flags import parse
 
+PORTS = Ports(8000, 8500, 8510, 6379)
 
-def test_both_model_servers_are_given_the_flags_that_were_set(monkeypatch: pytest.MonkeyPatch) -> None:
+
+def test_both_model_servers_get_the_configured_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_SERVER_FLAGS", "--engine=tensorflow  --inference_precision=float32")
-    started = services(LocalSettings(), Addresses(8000, 8500, 8510, 6379))
-    servers = [service.command for service in started if "local_tf_serving" in service.command]
-    assert len(servers) == 2
-    for command in servers:
+    commands = [service.command for service in services(LocalSettings(), PORTS)]
+    model_servers = [command for command in commands if "local_tf_serving" in command]
+    assert len(model_servers) == 2
+    for command in model_servers:
         flags = parse(command[command.index("local_tf_serving") + 1 :])
         assert (flags.engine, flags.inference_precision) == ("tensorflow", "float32")
 
 
-def test_the_accurate_model_and_its_worker_yield_the_processor_to_the_fast_one() -> None:
-    started = services(LocalSettings(), Addresses(8000, 8500, 8510, 6379))
-    yielding = {service.name for service in started if "nice" in service.command[0]}
-    assert yielding == {"inception_v3", "backend"}
+def test_the_accurate_model_and_the_worker_run_at_low_priority() -> None:
+    niced = {service.name for service in services(LocalSettings(), PORTS) if "nice" in service.command[0]}
+    assert niced == {"inception_v3", "backend"}

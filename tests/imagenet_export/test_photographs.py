@@ -15,6 +15,8 @@ from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export import images
 from tests.imagenet_export.networks import Exported, export, kept_folder, served
 
+pytestmark = pytest.mark.slow
+
 LABELS: list[str] = json.loads((images.REPOSITORY / "data" / "imagenet_labels.json").read_text(encoding="utf-8"))
 PHOTOGRAPHS = images.REPOSITORY.parent / "shared" / "images"
 

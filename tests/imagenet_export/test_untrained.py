@@ -11,6 +11,8 @@ from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export import images
 from tests.imagenet_export.networks import Scores
 
+pytestmark = pytest.mark.slow
+
 
 def untrained_scores(architecture: Architecture) -> Scores:
     model = network.constructor(architecture)(weights=None)

@@ -17,6 +17,8 @@ from tests.job_store.inspection import backlog, ends_announced, pending
 from tests.job_store.jobs import claim_one, found, submit
 from tests.job_store.racer import WORKERS
 
+pytestmark = pytest.mark.slow
+
 
 @asynccontextmanager
 async def many_stores(server: RedisServer, number: int = 10) -> AsyncIterator[list[JobStore]]:

@@ -32,6 +32,8 @@ from job_store import Claim, DeadLetters, JobStore, Policy, QueueFull
 from job_store.keys import WORKERS
 from tests.job_store.model import Model
 
+pytestmark = pytest.mark.slow
+
 POLICY: Final = Policy(max_backlog=6, max_dead_letters=2, lease=timedelta(hours=1))
 
 

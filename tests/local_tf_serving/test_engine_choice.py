@@ -14,7 +14,7 @@ from tests.local_tf_serving.exported import newest
 from tests.local_tf_serving.model_server import MODEL, ModelServer, request
 
 IR = "assets.extra/openvino/model.xml"
-pytestmark = pytest.mark.timeout(300)  # the first test to ask for a model may have to export it
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # the first test to ask for a model may have to export it
 
 
 @pytest.fixture(scope="module")

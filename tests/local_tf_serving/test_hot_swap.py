@@ -17,6 +17,8 @@ from harness.waiting import wait_until
 from tests.local_tf_serving import saved_models
 from tests.local_tf_serving.model_server import MODEL, Gate, ModelServer, request
 
+pytestmark = pytest.mark.slow
+
 
 @pytest_asyncio.fixture(scope="module")
 async def swapped(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModelServer]:

@@ -13,6 +13,8 @@ from harness.waiting import wait_until
 from tests.local_tf_serving import saved_models
 from tests.local_tf_serving.model_server import Gate, ModelServer, request
 
+pytestmark = pytest.mark.slow
+
 
 def listens(port: int) -> bool:
     with socket.socket() as probe:

@@ -131,6 +131,7 @@ print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
     assert float(said.stdout) < most_mb
 
 
+@pytest.mark.slow
 def test_tensorflow_itself_can_still_be_imported_afterwards() -> None:
     program = "import tf_serving_client, tensorflow; print(tensorflow.constant(2) + 2)"
     said = subprocess.run([PYTHON, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
