@@ -1,1 +1,1 @@
-"""Measures the running path against direct gRPC calls to its models. `make bench` runs all of it."""
+"""Measures the running stack against direct gRPC calls to its models. `make bench` runs all of it."""

@@ -1,4 +1,4 @@
-"""`make bench`: measure everything, print the table, write it down."""
+"""`make bench`: takes every measure, prints the tables and writes the results."""
 
 import argparse
 import signal
@@ -15,108 +15,112 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from bench import generators, photographs, plots
-from bench.effort import FULL, QUICK, Effort
 from bench.load import LoadFailed
-from bench.machine import code, describe, load_average
+from bench.machine import commit, describe, load_average
 from bench.measures import (
     backlog,
     engines,
     fast_path,
-    large_photographs,
+    job_latency,
+    large_images,
     memory,
     redis_memory,
-    refinement,
-    submitting,
+    submit,
     throughput,
 )
+from bench.profile import FULL, QUICK, Profile
 from bench.report import README, Report
 from bench.row import Row
-from bench.service import NotAsExpected
+from bench.service import MeasurementError
 from bench.session import Session
-from bench.table import asked, further, terminal
+from bench.table import terminal, with_target, without_target
 from deploy.local.models import export_models
 from deploy.local.ports import NoFreePort
 from deploy.local.redis_server import NoRedisServer
 from deploy.local.settings import LocalSettings
+from harness.process import ProcessEnded
+from harness.waiting import WaitTimeout
+from job_store import JobStoreError
 from service_settings import ROOT
 
 Measure = Callable[[Session], list[Row]]
 MEASURES: Final[dict[str, Measure]] = {
     "throughput": throughput.on_null_models,
-    "refinement": refinement.on_null_models,
+    "job-latency": job_latency.on_null_models,
     "backlog": backlog.on_null_models,
-    "large": large_photographs.on_null_models,
-    "redis": redis_memory.on_null_models,
-    "submit": submitting.on_null_models,
+    "large-images": large_images.on_null_models,
+    "redis-memory": redis_memory.on_null_models,
+    "submit": submit.on_null_models,
     "memory": memory.on_null_models,
     "throughput-real": throughput.on_real_models,
-    "refinement-real": refinement.on_real_models,
+    "job-latency-real": job_latency.on_real_models,
     "backlog-real": backlog.on_real_models,
     "fast-path": fast_path.on_real_models,
-    "large-real": large_photographs.on_real_models,
+    "large-images-real": large_images.on_real_models,
     "engines": engines.on_real_models,
 }
-WRITTEN: Final = ROOT / "var" / "bench"
+MEASURE_ERRORS: Final = (LoadFailed, MeasurementError, ProcessEnded, WaitTimeout, JobStoreError, RedisError)
+RESULTS_DIR: Final = ROOT / "var" / "bench"
 
 
-def measure(effort: Effort, models: Path | None, names: Sequence[str], console: Console) -> Report:
-    """Take the named measures, one after the other. One that can't be taken is a row that says why."""
-    started, load_before, code_before = time.monotonic(), load_average(), code()
+def measure(profile: Profile, models: Path | None, names: Sequence[str], console: Console) -> Report:
+    """Take the named measures one after the other. A measure that fails becomes a row that says why."""
+    started, load_before, commit_before = time.monotonic(), load_average(), commit()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         small, large, tiny = (make(directory) for make in (photographs.small, photographs.large, photographs.tiny))
-        session = Session(effort, directory, small, large, tiny, models, console)
+        session = Session(profile, directory, small, large, tiny, models, console)
         with closing(session):
-            rows = [row for name in names for row in take(name, session)]
+            rows = [row for name in names for row in take_measure(name, session)]
     minutes = (time.monotonic() - started) / 60
-    measured = code_before if code() == code_before else f"from {code_before} to {code()}, while it was measured"
+    measured = commit_before if commit() == commit_before else f"{commit_before}, changed to {commit()} during the run"
     return Report(
-        rows, {**describe(), "code": measured}, effort.name, minutes, (load_before, load_average()), session.series
+        rows, {**describe(), "commit": measured}, profile.name, minutes, (load_before, load_average()), session.series
     )
 
 
-def take(name: str, session: Session) -> list[Row]:
-    session.say(f"{name} …")
+def take_measure(name: str, session: Session) -> list[Row]:
+    session.log(f"{name} …")
     try:
         return MEASURES[name](session)
-    except (LoadFailed, NotAsExpected, RedisError) as error:
-        session.say(f"{name}: {error}")
+    except MEASURE_ERRORS as error:
+        session.log(f"{name}: {error}")
         return [Row(name, "", None, note=f"not measured: {error}")]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench BENCH_ARGS=…")
-    parser.add_argument("--quick", action="store_true", help="a few minutes, and bench/README.md stays as it is")
-    parser.add_argument("--only", action="append", choices=MEASURES, help="this measure and no other; can be repeated")
-    told = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="take a few minutes, and do not update bench/README.md")
+    parser.add_argument("--only", action="append", choices=MEASURES, help="take only this measure; can be repeated")
+    args = parser.parse_args()
     console = Console(highlight=False)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+        signal.signal(number, _exit_on_signal)
     try:
-        console.print(f"bench: load comes from {generators.ready()}")
+        console.print(f"bench: the load generator is {generators.ensure_wrk()}")
         settings = LocalSettings.from_environment("make bench")
         export_models(settings)
-        report = measure(QUICK if told.quick else FULL, settings.models_dir, told.only or [*MEASURES], console)
+        report = measure(QUICK if args.quick else FULL, settings.models_dir, args.only or [*MEASURES], console)
     except KeyboardInterrupt:
         sys.exit(130)
     except (generators.NoGenerator, NoRedisServer, NoFreePort) as error:
         sys.exit(f"make bench: {error}")
-    write(report, whole=not (told.quick or told.only), console=console)
+    write(report, is_complete=not (args.quick or args.only), console=console)
 
 
-def write(report: Report, *, whole: bool, console: Console) -> None:
-    WRITTEN.mkdir(parents=True, exist_ok=True)
-    written = WRITTEN / f"{report.effort}-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    written.write_text(report.as_json(), "utf-8")
-    plots.draw(report.series, README.parent / "plots" if whole else WRITTEN)
-    if whole:
+def write(report: Report, *, is_complete: bool, console: Console) -> None:
+    RESULTS_DIR.mkdir(parents=True, exist_ok=True)
+    path = RESULTS_DIR / f"{report.profile}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    path.write_text(report.as_json(), "utf-8")
+    plots.draw(report.series, README.parent / "plots" if is_complete else RESULTS_DIR)
+    if is_complete:
         report.write_readme()
-    console.print(terminal(further(report.rows), "Further figures"))
-    console.print(terminal(asked(report.rows), "Must reach"))
-    console.print(f"bench: {report.minutes:.1f} minutes, load average {report.load[0]:.1f} before; all runs: {written}")
+    console.print(terminal(without_target(report.rows), "Further figures"))
+    console.print(terminal(with_target(report.rows), "Figures with a target"))
+    console.print(f"bench: {report.minutes:.1f} minutes; load average before: {report.load[0]:.1f}; all runs: {path}")
 
 
-def _end(number: int, _: FrameType | None) -> NoReturn:
+def _exit_on_signal(number: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 

@@ -1,15 +1,16 @@
-"""Posts to the proxy and direct calls to the model behind it, in turns, from as many clients."""
+"""Compares posts to the proxy with direct calls to the fast model, for one number of clients."""
 
 from dataclasses import dataclass
 from functools import partial
 
 from bench import generators
+from bench.backlog import fill_backlog
 from bench.direct import CLIENTS
 from bench.load import Load
+from bench.runs import Summary, interleave
 from bench.service import Service
 from bench.session import Session
-from bench.spread import Spread, interleaved
-from bench.waiting_jobs import fill
+from harness.stack import FAST_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +19,15 @@ class Comparison:
     direct: list[Load]
     proxy: list[Load]
     shed: int
-    """Posts that got their fast answer and no job."""
+    """Posts that got a fast answer and no job."""
 
     @property
     def added_ms(self) -> list[float]:
-        return [posted.p50_ms - called.p50_ms for called, posted in zip(self.direct, self.proxy, strict=True)]
+        return [proxy.p50_ms - direct.p50_ms for direct, proxy in zip(self.direct, self.proxy, strict=True)]
 
     @property
-    def throughputs(self) -> list[float]:
-        """Of the proxy, as a share of the direct calls'."""
-        return [posted.per_second / called.per_second for called, posted in zip(self.direct, self.proxy, strict=True)]
+    def throughput_ratios(self) -> list[float]:
+        return [proxy.per_second / direct.per_second for direct, proxy in zip(self.direct, self.proxy, strict=True)]
 
     @property
     def note(self) -> str:
@@ -42,40 +42,44 @@ class Comparison:
 
 
 def compare(
-    session: Session, service: Service, clients: int, *, behind: int = 0, most_calls: int | None = None
+    session: Session, service: Service, clients: int, *, backlog: int = 0, max_calls: int | None = None
 ) -> Comparison:
-    """`behind`: jobs that wait when each run begins, the direct ones too. `most_calls`: a model that refuses more than
-    so many calls at once is called directly by so many clients."""
-    callers = min(clients, most_calls or clients)
-    client = _best_client(session, service, callers)
+    """Before each run, of either side, `backlog` jobs are queued.
+
+    At most `max_calls` direct calls are concurrent, because a model server refuses more.
+    """
+    callers = min(clients, max_calls or clients)
+    client = _faster_client(session, service, callers)
 
     def prepare() -> None:
-        service.empty()
-        if behind:
-            fill(service, session.tiny, behind)
+        service.clear()
+        if backlog:
+            fill_backlog(service, session.tiny, backlog)
 
     def call() -> Load:
         prepare()
         return generators.predict(
-            service.fast_address, service.fast_model, session.small.jpeg,
-            clients=callers, seconds=session.effort.seconds, client=client,
+            service.fast_address, FAST_MODEL, session.small.jpeg,
+            clients=callers, seconds=session.profile.seconds, client=client,
         )  # fmt: skip
 
     def post() -> Load:
         prepare()
         body = session.small.body(as_json=True)
-        return generators.post(service.url, *body, clients=clients, seconds=session.effort.seconds)
+        return generators.post(service.url, *body, clients=clients, seconds=session.profile.seconds)
 
-    shed = service.shed()
-    runs = interleaved(session.effort.rounds, {"direct": call, "proxy": post})
-    service.empty()
-    called, posted = (Spread.of(load.per_second for load in runs[side]).median for side in runs)
-    session.say(f"{clients} clients: {called:.0f} direct calls a second ({client}), {posted:.0f} posts")
-    return Comparison(clients, runs["direct"], runs["proxy"], service.shed() - shed)
+    shed_before = service.shed_count()
+    runs = interleave(session.profile.rounds, {"direct": call, "proxy": post})
+    service.clear()
+    direct, proxy = (Summary.of(load.per_second for load in runs[side]).median for side in runs)
+    session.log(f"{clients} clients: {direct:.0f} direct calls per second ({client}), {proxy:.0f} posts")
+    return Comparison(clients, runs["direct"], runs["proxy"], service.shed_count() - shed_before)
 
 
-def _best_client(session: Session, service: Service, clients: int) -> str:
-    """Which of the two Python clients gets more out of the model."""
-    asked = (service.fast_address, service.fast_model, session.small.jpeg)
-    ask = partial(generators.predict, *asked, clients=clients, seconds=min(1.0, session.effort.seconds))
-    return max(CLIENTS, key=lambda client: ask(client=client).per_second)
+def _faster_client(session: Session, service: Service, clients: int) -> str:
+    """Return which of the two Python clients achieves the higher throughput."""
+    call = partial(
+        generators.predict, service.fast_address, FAST_MODEL, session.small.jpeg,
+        clients=clients, seconds=min(1.0, session.profile.seconds),
+    )  # fmt: skip
+    return max(CLIENTS, key=lambda client: call(client=client).per_second)

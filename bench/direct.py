@@ -1,8 +1,8 @@
-"""The yardstick: a Python program that asks a model over gRPC, with nothing between them.
+"""The reference: a Python client that calls a model over gRPC, with nothing in between.
 
-`python -m bench.direct ADDRESS MODEL IMAGE --clients 16 --seconds 3 --batch 1 --client threads|aio` keeps as many
-Predicts in flight as there are clients, and prints a line of JSON as `post.lua` does. Each Predict is a new message, as
-it must be for whoever has more than one image.
+`python -m bench.direct ADDRESS MODEL IMAGE --clients 16 --seconds 3 --batch 1 --client threads|aio` keeps one Predict
+in flight for each client, and prints one line of JSON in the format of `post.lua`. Each Predict builds a new message,
+as a client with different images has to.
 """
 
 import argparse
@@ -46,15 +46,15 @@ class Calls:
         return request
 
     def from_threads(self) -> list[tuple[float, float]]:
-        """Return start and end of each call, as seconds of `time.perf_counter`."""
+        """Return the start and end of each call, in seconds of `time.perf_counter`."""
         times: list[tuple[float, float]] = []
         with grpc.insecure_channel(self.address, options=OPTIONS) as channel:
             predict = PredictionServiceStub(channel).Predict
-            predict(self.message(), timeout=DEADLINE_S, wait_for_ready=True)  # before the clock runs
-            until = time.perf_counter() + self.seconds
+            predict(self.message(), timeout=DEADLINE_S, wait_for_ready=True)  # connects, and is not measured
+            deadline = time.perf_counter() + self.seconds
 
             def client() -> None:
-                while (start := time.perf_counter()) < until:
+                while (start := time.perf_counter()) < deadline:
                     predict(self.message(), timeout=DEADLINE_S)
                     times.append((start, time.perf_counter()))
 
@@ -66,15 +66,15 @@ class Calls:
         return times
 
     async def from_coroutines(self) -> list[tuple[float, float]]:
-        """As `from_threads`, in one thread."""
+        """Like `from_threads`, in one thread."""
         times: list[tuple[float, float]] = []
         async with grpc.aio.insecure_channel(self.address, options=OPTIONS) as channel:
             predict = PredictionServiceStub(channel).Predict
             await predict(self.message(), timeout=DEADLINE_S, wait_for_ready=True)
-            until = time.perf_counter() + self.seconds
+            deadline = time.perf_counter() + self.seconds
 
             async def client() -> None:
-                while (start := time.perf_counter()) < until:
+                while (start := time.perf_counter()) < deadline:
                     await predict(self.message(), timeout=DEADLINE_S)
                     times.append((start, time.perf_counter()))
 
@@ -83,16 +83,16 @@ class Calls:
 
 
 def report(times: list[tuple[float, float]], batch: int) -> dict[str, Any]:
-    """In microseconds. Each Predict of a batch counts as its images, all of them with the latency of the batch.
+    """Report counts of images, and times in microseconds. Every image of a batch has the latency of the batch.
 
-    What is counted is from the first answer on: from then on, all are in flight.
+    The throughput is that from the first response on, because only then all calls are in flight.
     """
-    ended = sorted(end for _, end in times)
+    ends = sorted(end for _, end in times)
     latencies = [(end - start) * 1e6 for start, end in times]
     percentiles = {f"p{percent}": percentile(latencies, percent) for percent in (50, 90, 99)}
     return {
-        "requests": (len(ended) - 1) * batch,
-        "duration": (ended[-1] - ended[0]) * 1e6,
+        "requests": (len(ends) - 1) * batch,
+        "duration": (ends[-1] - ends[0]) * 1e6,
         "failed": 0,
         **percentiles,
         "max": max(latencies),
@@ -108,10 +108,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--client", choices=CLIENTS, default="threads")
-    told = parser.parse_args()
-    calls = Calls(told.address, told.model, told.image.read_bytes(), told.batch, told.clients, told.seconds)
-    times = calls.from_threads() if told.client == "threads" else uvloop.run(calls.from_coroutines())
-    print(json.dumps(report(times, told.batch)))
+    args = parser.parse_args()
+    calls = Calls(args.address, args.model, args.image.read_bytes(), args.batch, args.clients, args.seconds)
+    times = calls.from_threads() if args.client == "threads" else uvloop.run(calls.from_coroutines())
+    print(json.dumps(report(times, args.batch)))
 
 
 if __name__ == "__main__":

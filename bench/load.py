@@ -1,4 +1,4 @@
-"""What came of one run of a load generator, whichever it was."""
+"""The result of one run of a load generator."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class LoadFailed(Exception):
-    """Some requests were not answered as they should be: what was measured means nothing."""
+    """Some requests failed, so the measured values mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Load:
         return self.requests / self.seconds
 
     @classmethod
-    def from_report(cls, printed: str) -> Self:
-        """Read the last line that a generator prints: JSON, times in microseconds. Raises `LoadFailed`."""
-        lines = [line for line in printed.splitlines() if line.startswith("{")]
+    def from_report(cls, output: str) -> Self:
+        """Parse the last line of a generator's output: JSON with times in microseconds. Raises `LoadFailed`."""
+        lines = [line for line in output.splitlines() if line.startswith("{")]
         if not lines:
-            raise LoadFailed(f"the load generator reported nothing: {printed.strip()[-500:]}")
+            raise LoadFailed(f"the load generator printed no report: {output.strip()[-500:]}")
         report = json.loads(lines[-1])
         if report["failed"] or not report["requests"]:
             raise LoadFailed(f"{report['failed']} of {report['requests']} requests failed")
@@ -38,6 +38,6 @@ class Load:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Nearest rank: the smallest value that `percent` of them don't exceed, as wrk has it."""
+    """Return the smallest value that `percent` of the values do not exceed (nearest rank, as in wrk)."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -1,4 +1,4 @@
-"""What the machine is, without its name."""
+"""Describes the machine and the measured commit, without the name of the machine."""
 
 import os
 import platform
@@ -23,19 +23,19 @@ def describe() -> dict[str, str]:
     }
 
 
-def code() -> str:
-    """Which commit is measured, and whether files that it knows have been changed since."""
+def commit() -> str:
+    """Return the current commit, and whether tracked files have been changed since."""
     git = shutil.which("git")
     if not git or not (ROOT / ".git").exists():
         return "unknown"
-    said = subprocess.run(
+    output = subprocess.run(
         [git, "describe", "--always", "--dirty=, changed"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return said.stdout.strip() or "unknown"
+    ).stdout
+    return output.strip() or "unknown"
 
 
 def load_average() -> float:
-    """Of the last minute: what else the machine had to do shows here."""
+    """Return the load average of the last minute."""
     return os.getloadavg()[0]
 
 
@@ -45,5 +45,5 @@ def _processor() -> str:
 
 
 def _redis() -> str:
-    said = subprocess.run([redis_server.find(), "--version"], capture_output=True, text=True, check=False).stdout
-    return next((word[2:] for word in said.split() if word.startswith("v=")), "unknown")
+    output = subprocess.run([redis_server.find(), "--version"], capture_output=True, text=True, check=False).stdout
+    return next((word[2:] for word in output.split() if word.startswith("v=")), "unknown")

@@ -1,10 +1,11 @@
-"""A model server with no model: TF Serving's gRPC API, and a fixed time for each Predict.
+"""A model server without a model: TF Serving's gRPC API, with a fixed duration for each Predict.
 
-`python -m bench.null_model --port=8500 --model_name=mobilenet_v2` answers every Predict of N images after 2 ms with
-scores [N, 1001] of a cat, and says that the model is AVAILABLE and what its signature is.
+`python -m bench.null_model --port=8500 --model_name=mobilenet_v2` responds to every Predict of N images after 2 ms with
+scores of a cat, float32 [N, 1001]. It reports the model as AVAILABLE, and its signature.
 
-A synchronous server: on this path it is the cheapest that grpcio has. A thread sleeps for each Predict, so it needs as
-many as there are Predicts at once; requests are parsed only to count their images, answers are serialized once.
+The server is synchronous, which is the cheapest that grpcio offers here. Each Predict occupies a thread that sleeps, so
+the pool needs as many threads as there are concurrent Predicts. Requests are parsed only to count their images, and
+each response is serialized once per batch size.
 """
 
 import argparse
@@ -35,19 +36,19 @@ PREDICT_S: Final = 0.002
 Method = Callable[[bytes, grpc.ServicerContext], bytes]
 LABELS: Final = 1001
 CAT: Final = {286: 0.412337, 282: 0.287156, 283: 0.104521, 285: 0.052213, 288: 0.021043}
-"""Scores by label: what MobileNetV2 says of a cat is about like this. The rest is 0."""
+"""Score by label, similar to what MobileNetV2 gives for a cat. All other scores are 0."""
 
 
 class NullModel:
     def __init__(self, name: str, predict_s: float) -> None:
         self._name = name
         self._predict_s = predict_s
-        self._answer = cache(self._scores)
+        self._response = cache(self._scores)
 
     def predict(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         count = len(PredictRequest.FromString(request).inputs["image_bytes"].string_val)
         time.sleep(self._predict_s)
-        return self._answer(count)
+        return self._response(count)
 
     def metadata(self, _: bytes, __: grpc.ServicerContext) -> bytes:
         signatures = SignatureDefMap()
@@ -61,7 +62,7 @@ class NullModel:
             for size in (-1, *width):
                 tensor.tensor_shape.dim.add(size=size)
         response = GetModelMetadataResponse()
-        self._sign(response.model_spec)
+        self._set_spec(response.model_spec)
         response.metadata["signature_def"].Pack(signatures)
         return bytes(response.SerializeToString())
 
@@ -72,7 +73,7 @@ class NullModel:
 
     def _scores(self, count: int) -> bytes:
         response = PredictResponse()
-        self._sign(response.model_spec)
+        self._set_spec(response.model_spec)
         scores = response.outputs["scores"]
         scores.dtype = DT_FLOAT
         for size in (count, LABELS):
@@ -81,7 +82,7 @@ class NullModel:
         scores.float_val.extend(row * count)
         return bytes(response.SerializeToString())
 
-    def _sign(self, spec: Any) -> None:
+    def _set_spec(self, spec: Any) -> None:
         spec.name, spec.signature_name = self._name, "serving_default"
         spec.version.value = 1
 
@@ -112,16 +113,16 @@ def main() -> None:
     parser.add_argument("--model_name", required=True)
     parser.add_argument("--predict_s", type=float, default=PREDICT_S)
     parser.add_argument("--threads", type=int, default=64)
-    told = parser.parse_args()
-    ended = threading.Event()
+    args = parser.parse_args()
+    stopping = threading.Event()
 
-    def end(_: int, __: FrameType | None) -> None:
-        ended.set()
+    def stop(_: int, __: FrameType | None) -> None:
+        stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    server = serve(NullModel(told.model_name, told.predict_s), f"127.0.0.1:{told.port}", told.threads)
-    ended.wait()
+        signal.signal(number, stop)
+    server = serve(NullModel(args.model_name, args.predict_s), f"127.0.0.1:{args.port}", args.threads)
+    stopping.wait()
     server.stop(0).wait()
 
 

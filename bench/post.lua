@@ -1,5 +1,5 @@
--- wrk … -s post.lua URL -- FILE CONTENT_TYPE: posts the file again and again, and ends with one line of JSON.
--- Latencies are in microseconds, the duration too.
+-- wrk … -s post.lua URL -- FILE CONTENT_TYPE: posts the file repeatedly and prints one line of JSON at the end.
+-- All times are in microseconds.
 
 function init(args)
   local file = assert(io.open(args[1], "rb"))

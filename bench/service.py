@@ -1,150 +1,106 @@
-"""The whole path in real processes, started with the commands and the settings of `make run`."""
+"""The stack under measurement: the processes of `make run`, on the exported models or on null models."""
 
 import asyncio
-import json
 import sys
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from random import SystemRandom
 from typing import Final, TypeVar
-from urllib.request import ProxyHandler, build_opener
 
+import httpx
 from redis import Redis
-from redis.exceptions import RedisError
 
-from bench.process import Process
-from deploy.local.ports import HOST
-from deploy.local.services import Ports, environment, services
-from deploy.local.settings import LocalSettings
-from job_store import JobStore, JobStoreError, Keys, Policy, connect
+from harness.stack import ACCURATE_MODEL, FAST_MODEL, Stack
+from harness.waiting import wait_until
+from job_store import JobStore, Keys, Policy, connect
 
 T = TypeVar("T")
 
-UP_WITHIN_S: Final = 120.0
-IDLE_WITHIN_S: Final = 120.0
-PORTS: Final = range(12_000, 30_000, 50)
-"""Where a service looks for free ports: below those that Linux gives to clients."""
-HTTP: Final = build_opener(ProxyHandler({}))
-"""Whatever proxy the environment names, this machine is asked directly."""
+STARTUP_TIMEOUT_S: Final = 120.0
+UNLIMITED_QUEUE: Final = {"MAX_QUEUE_LENGTH": "1000000"}
+LARGE_MEMORY: Final = "4gb"
+"""Without a worker, jobs pile up, and these limits are raised. With one, every setting has its default."""
 
 
-class NotAsExpected(Exception):
-    """The service does not do what it is measured at."""
+class MeasurementError(Exception):
+    """The service does not behave as the measure requires."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What a service is made of."""
-
+class ServiceOptions:
     models: Path | None = None
-    """Where the exported models are. None: null models in their place."""
-    worker: bool = True
+    """The exported models. None: null models replace them."""
+    has_worker: bool = True
     model_server_flags: str = ""
 
 
-ROOM: Final = {"MAX_QUEUE_LENGTH": "1000000"}
-MEMORY: Final = "4gb"
-"""For a service without a worker, where jobs pile up. With one, everything is at its default."""
+class Service(Stack):
+    """A stack with the commands that a benchmark needs, all of them synchronous."""
 
+    @cached_property
+    def redis_client(self) -> Redis:
+        return Redis(port=self.redis.port)
 
-class Service:
-    def __init__(self, processes: Mapping[str, Process], at: Ports, local: LocalSettings) -> None:
-        self.processes = processes
-        self.fast_model, self.accurate_model = local.fast_model, local.accurate_model
-        self.fast_address, self.accurate_address = f"{HOST}:{at.fast_model}", f"{HOST}:{at.accurate_model}"
-        self.url = f"http://{HOST}:{at.proxy}"
-        self.redis = Redis(host=HOST, port=at.redis)
-        self._redis_url = f"redis://{HOST}:{at.redis}/0"
-
-    @property
-    def proxy(self) -> Process:
-        return self.processes["proxy"]
-
-    @property
-    def worker(self) -> Process:
-        return self.processes["backend"]
-
-    def shed(self) -> int:
-        """How many answers went out without a job so far: the proxy's log has a line for each."""
+    def shed_count(self) -> int:
+        """How many answers were sent without a job so far: the proxy logs each of them."""
         return self.proxy.log.read_bytes().count(b"job shed")
 
-    def waiting(self) -> int:
-        """Jobs that wait or are worked on."""
-        return int(self.redis.xlen(Keys().backlog))
+    def backlog_length(self) -> int:
+        """Jobs that are queued or being worked on."""
+        return int(self.redis_client.xlen(Keys().backlog))
 
-    def empty(self) -> None:
-        """Forget every job, done or not. Who works on one finds out by himself."""
-        self.redis.flushall()
-
-    def until_idle(self, within_s: float = IDLE_WITHIN_S) -> None:
-        until(lambda: self.waiting() == 0, within_s, "its backlog is not worked off")
+    def clear(self) -> None:
+        """Delete every job. A worker that holds one finds out when it records the result."""
+        self.redis_client.flushall()
 
     def with_store(self, use: Callable[[JobStore], Awaitable[T]]) -> T:
-        """Run `use` with a job store of the harness's own, which has no limit on how many jobs wait."""
+        """Run `use` with a job store whose backlog has no limit."""
 
         async def run() -> T:
-            async with connect(self._redis_url, name="bench", timeout=timedelta(seconds=30)) as redis:
+            async with connect(self.redis.url, name="bench", timeout=timedelta(seconds=30)) as redis:
                 return await use(JobStore(redis, Policy(max_backlog=10_000_000)))
 
-        try:
-            return asyncio.run(run())
-        except JobStoreError as error:
-            raise NotAsExpected(str(error)) from error
+        return asyncio.run(run())
 
-    def is_up(self) -> bool:
-        """Whether both models answer, and a post gets a job: as `make run` sees it."""
-        for process in self.processes.values():
-            if not process.is_running:
-                raise NotAsExpected(f"{process.name} ended by itself: {process.last_words()}")
+    def wait_for_jobs(self) -> None:
+        """Return when no job is queued or being worked on."""
+        asyncio.run(self.wait_until_idle())
+
+    async def accepts_jobs(self) -> bool:
         try:
-            with HTTP.open(f"{self.url}/health/all", timeout=5) as answer:
-                healthy = set(json.load(answer).values()) == {"ok"}
-            with HTTP.open(f"{self.url}/predict/test", timeout=5) as answer:
-                return healthy and bool(json.load(answer)["job_id"])
-        except (OSError, ValueError, RedisError):
+            async with self.client() as client:
+                return bool((await client.get("/predict/test")).json()["job_id"])
+        except (httpx.TransportError, ValueError):
             return False
 
 
 @contextmanager
-def serving(kind: Kind, directory: Path) -> Iterator[Service]:
-    """Start a service with its logs and its Redis in `directory`; end all of it, whatever becomes of the context."""
-    directory.mkdir(parents=True)
-    first = SystemRandom().choice(PORTS)
-    local = LocalSettings(
-        port=first, redis_port=first + 1, fast_model_port=first + 10, accurate_model_port=first + 20,
-        models_dir=kind.models or directory, data_dir=directory, redis_maxmemory="1gb" if kind.worker else MEMORY,
-        model_server_flags=kind.model_server_flags,
+def local_service(options: ServiceOptions, directory: Path) -> Iterator[Service]:
+    """Start a service with its logs and its Redis in `directory`, and stop it on exit."""
+    service = Service(
+        directory, options.models or directory, {} if options.has_worker else UNLIMITED_QUEUE,
+        worker_count=int(options.has_worker), redis_maxmemory="1gb" if options.has_worker else LARGE_MEMORY,
+        model_server_flags=options.model_server_flags, has_priorities=True,
     )  # fmt: skip
-    at = Ports.choose(local)
-    told = {**environment(local, at), **({} if kind.worker else ROOM)}
-    null = {} if kind.models else {local.fast_model: at.fast_model, local.accurate_model: at.accurate_model}
-    with ExitStack() as stack:
-        processes: dict[str, Process] = {}
-        for part in services(local, at):
-            if part.is_one_shot or (part.name == "backend" and not kind.worker):
-                continue
-            command = null_model(part.name, null[part.name]) if part.name in null else part.command
-            processes[part.name] = Process(part.name, command, directory / f"{part.name}.log", told)
-            stack.callback(processes[part.name].stop)
-        service = Service(processes, at, local)
-        stack.callback(service.redis.close)
-        until(service.is_up, UP_WITHIN_S, "it does not come up")
-        service.empty()
+    if options.models is None:
+        service.fast.command = _null_model(FAST_MODEL, service.fast_port)
+        service.accurate.command = _null_model(ACCURATE_MODEL, service.accurate_port)
+
+    async def start() -> None:
+        await service.start()
+        await wait_until(service.accepts_jobs, within=STARTUP_TIMEOUT_S)
+
+    try:
+        asyncio.run(start())
+        service.clear()
         yield service
+    finally:
+        service.redis_client.close()
+        service.stop()
 
 
-def null_model(name: str, port: int) -> list[str]:
+def _null_model(name: str, port: int) -> list[str]:
     return [sys.executable, "-m", "bench.null_model", f"--port={port}", f"--model_name={name}"]
-
-
-def until(condition: Callable[[], bool], within_s: float, otherwise: str) -> None:
-    """Return when the condition is true. Raises `NotAsExpected` with `otherwise`."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise NotAsExpected(f"{otherwise} within {within_s:g} s")
-        time.sleep(0.05)

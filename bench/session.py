@@ -1,4 +1,4 @@
-"""What every measure needs: how much to do, what to post, where to write, and a way to say what happens."""
+"""What every measure needs: a profile, images to post, services, and a place for its results."""
 
 import time
 from collections.abc import Iterator
@@ -9,48 +9,48 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.effort import Effort
 from bench.photographs import Photograph
-from bench.service import Kind, Service, serving
+from bench.profile import Profile
+from bench.service import Service, ServiceOptions, local_service
 
 
-@dataclass
+@dataclass(slots=True)
 class Session:
-    effort: Effort
+    profile: Profile
     directory: Path
     small: Photograph
     large: Photograph
     tiny: Photograph
     models: Path | None
-    """The exported models; None where they are not to be measured."""
+    """The exported models. None: the measures that need them are skipped."""
     console: Console
     series: dict[str, Any] = field(default_factory=dict)
-    """What the plots are drawn from: all runs, not only their spread."""
-    _began: float = field(default_factory=time.monotonic)
-    _started: int = 0
-    _shared: dict[Kind, Service] = field(default_factory=dict)
-    _ends: ExitStack = field(default_factory=ExitStack)
+    """The results of all runs, for the plots."""
+    _started_at: float = field(default_factory=time.monotonic)
+    _service_count: int = 0
+    _shared: dict[ServiceOptions, Service] = field(default_factory=dict)
+    _cleanup: ExitStack = field(default_factory=ExitStack)
 
     @contextmanager
-    def fresh(self, kind: Kind) -> Iterator[Service]:
-        """A service of a measure's own."""
-        self._started += 1
-        with serving(kind, self.directory / f"service-{self._started}") as service:
+    def own_service(self, options: ServiceOptions) -> Iterator[Service]:
+        """A newly started service, which no other measure uses."""
+        self._service_count += 1
+        with local_service(options, self.directory / f"service-{self._service_count}") as service:
             yield service
 
-    def shared(self, kind: Kind) -> Service:
-        """A service that other measures use, too, one after the other: empty when it is given, and idle."""
-        if any(other.models != kind.models for other in self._shared):
+    def shared_service(self, options: ServiceOptions) -> Service:
+        """Return a service that successive measures share. It has no jobs when it is returned."""
+        if any(other.models != options.models for other in self._shared):
             self.close()
-        if kind not in self._shared:
-            self._shared[kind] = self._ends.enter_context(self.fresh(kind))
-        service = self._shared[kind]
-        service.empty()
+        if options not in self._shared:
+            self._shared[options] = self._cleanup.enter_context(self.own_service(options))
+        service = self._shared[options]
+        service.clear()
         return service
 
     def close(self) -> None:
         self._shared.clear()
-        self._ends.close()
+        self._cleanup.close()
 
-    def say(self, what: str) -> None:
-        self.console.print(f"bench: {time.monotonic() - self._began:4.0f} s  {what}", highlight=False)
+    def log(self, text: str) -> None:
+        self.console.print(f"bench: {time.monotonic() - self._started_at:4.0f} s  {text}", highlight=False)

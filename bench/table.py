@@ -1,39 +1,39 @@
-"""The rows, as a table for people: in a terminal, and in Markdown."""
+"""The rows as a table, for the terminal and in Markdown."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from rich.table import Table
 
 from bench.row import Row
 
-HEADER = ("", "asked", "measured", "minimum", "maximum", "reached")
+HEADER: Final = ("", "target", "measured", "minimum", "maximum", "met")
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    asked = f"{row.limit.sense} {number(row.limit.value)} {row.unit}" if row.limit else ""
+    target = f"{row.target.sense} {number(row.target.value)} {row.unit}" if row.target else ""
     if row.measured is None:
-        return (row.name, asked, row.note, "", "", "")
-    found = (
+        return (row.name, target, row.note, "", "", "")
+    values = (
         f"{number(value)} {row.unit}" for value in (row.measured.median, row.measured.minimum, row.measured.maximum)
     )
-    reached = {None: "", True: "yes", False: "**no**"}[row.reached]
-    return (row.name, asked, *found, reached)
+    return (row.name, target, *values, {None: "", True: "yes", False: "**no**"}[row.is_met])
 
 
 def number(value: float) -> str:
-    """Three digits that mean something; whole numbers from 100 on."""
+    """Format with three significant digits; from 100 on, as a whole number."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.{2 if abs(value) < 10 else 1}f}"
 
 
-def asked(rows: Iterable[Row]) -> list[Row]:
-    """What could not be measured is not left out."""
-    return [row for row in rows if row.limit or row.measured is None]
+def with_target(rows: Iterable[Row]) -> list[Row]:
+    """Include the rows that could not be measured."""
+    return [row for row in rows if row.target or row.measured is None]
 
 
-def further(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if not row.limit and row.measured]
+def without_target(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if not row.target and row.measured]
 
 
 def markdown(rows: Sequence[Row], columns: Sequence[int] = range(len(HEADER))) -> str:

@@ -1,73 +1,75 @@
-"""The fast answer with nothing behind it, and with a thousand jobs that a worker is working on."""
+"""Latency of the fast answer on an empty queue, and while a worker processes a thousand queued jobs."""
 
 import time
 from collections.abc import Sequence
 
+from bench.backlog import fill_backlog
+from bench.job_timer import JobTimer, job_timer, read_body
 from bench.load import percentile
+from bench.measures import NO_REAL_MODELS
 from bench.row import Row, at_most
-from bench.service import Kind, NotAsExpected, Service
+from bench.runs import interleave
+from bench.service import MeasurementError, Service, ServiceOptions
 from bench.session import Session
-from bench.spread import interleaved
-from bench.stopwatch import Stopwatch, body_of, stopwatch
-from bench.waiting_jobs import fill
 
 
 def on_real_models(session: Session) -> list[Row]:
-    """Empty: each post comes after the end of the job before. Behind: posts come at that same pace."""
-    behind = session.effort.behind
-    asked = f"the fast path's p99 with {behind:,} jobs behind it, against an empty queue"
+    """On the empty queue, each post follows the completion of the previous job. With a backlog, the rate is equal."""
+    backlog = session.profile.fast_path_backlog
+    title = f"fast answer with {backlog:,} jobs queued, relative to an empty queue"
     if session.models is None:
-        return [Row(asked, "×", None, note="the real models are not measured")]
-    service = session.shared(Kind(session.models))
-    with stopwatch(service) as watch:
-        pace_s = [0.0]
+        return [Row(f"{title}, p99", "×", None, note=NO_REAL_MODELS)]
+    service = session.shared_service(ServiceOptions(session.models))
+    with job_timer(service) as timer:
+        interval_s = 0.0
 
-        def empty() -> list[float]:
-            service.empty()
+        def on_empty_queue() -> list[float]:
+            nonlocal interval_s
+            service.clear()
             started = time.perf_counter()
-            took = _one_at_a_time(session, watch)
-            pace_s[0] = (time.perf_counter() - started) / len(took)
-            return took
+            times = _one_at_a_time(session, timer)
+            interval_s = (time.perf_counter() - started) / len(times)
+            return times
 
-        def loaded() -> list[float]:
-            service.empty()
-            fill(service, session.small, 2 * behind)
-            return _paced(session, service, watch, pace_s[0])
+        def with_backlog() -> list[float]:
+            service.clear()
+            fill_backlog(service, session.small, 2 * backlog)
+            return _at_intervals(session, service, timer, interval_s)
 
-        runs = interleaved(session.effort.rounds, {"empty": empty, "behind": loaded})
-        service.empty()
+        runs = interleave(session.profile.rounds, {"empty": on_empty_queue, "backlog": with_backlog})
+        service.clear()
     session.series["fast path, ms"] = runs
     ratios = {
         percent: [percentile(b, percent) / percentile(a, percent) for a, b in zip(*runs.values(), strict=True)]
         for percent in (50, 99)
     }
     return [
-        Row.of(asked, "×", ratios[99], at_most(1.5)),
-        Row.of(asked.replace("p99", "p50"), "×", ratios[50]),
+        Row.of(f"{title}, p99", "×", ratios[99], at_most(1.5)),
+        Row.of(f"{title}, p50", "×", ratios[50]),
         *_percentiles("empty queue", runs["empty"]),
-        *_percentiles(f"{behind:,} jobs behind", runs["behind"]),
+        *_percentiles(f"{backlog:,} jobs queued", runs["backlog"]),
     ]
 
 
-def _one_at_a_time(session: Session, watch: Stopwatch) -> list[float]:
-    body = body_of(session.small.body(as_json=True))
-    return [watch.post_and_wait(*body).answered_ms for _ in range(session.effort.posts)]
+def _one_at_a_time(session: Session, timer: JobTimer) -> list[float]:
+    body = read_body(session.small.body(as_json=True))
+    return [timer.post_and_wait(*body).answer_ms for _ in range(session.profile.posts)]
 
 
-def _paced(session: Session, service: Service, watch: Stopwatch, pace_s: float) -> list[float]:
-    body = body_of(session.small.body(as_json=True))
-    took = []
-    for _ in range(session.effort.posts):
+def _at_intervals(session: Session, service: Service, timer: JobTimer, interval_s: float) -> list[float]:
+    body = read_body(session.small.body(as_json=True))
+    times = []
+    for _ in range(session.profile.posts):
         started = time.perf_counter()
-        took.append(watch.post(*body)[1])
-        if service.waiting() < session.effort.behind:
-            raise NotAsExpected(f"fewer than {session.effort.behind} jobs are behind the fast path")
-        time.sleep(max(0.0, started + pace_s - time.perf_counter()))
-    return took
+        times.append(timer.post(*body)[1])
+        if service.backlog_length() < session.profile.fast_path_backlog:
+            raise MeasurementError(f"the backlog fell below {session.profile.fast_path_backlog} jobs")
+        time.sleep(max(0.0, started + interval_s - time.perf_counter()))
+    return times
 
 
-def _percentiles(when: str, runs: Sequence[list[float]]) -> list[Row]:
+def _percentiles(condition: str, runs: Sequence[list[float]]) -> list[Row]:
     return [
-        Row.of(f"fast answer, real models, {when}, p{percent}", "ms", [percentile(run, percent) for run in runs])
+        Row.of(f"fast answer, real models, {condition}, p{percent}", "ms", [percentile(run, percent) for run in runs])
         for percent in (50, 99)
     ]
