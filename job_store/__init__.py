@@ -1,4 +1,29 @@
-"""Redis: jobs, queue, results. The only place that knows a Redis key."""
+"""The job store: jobs, the backlog and results in Redis. No other package knows a Redis key.
+
+A job passes these files, in this order:
+
+    store              submits, claims, finishes, fails, requeues and finds jobs
+    scripts            runs the Lua scripts. Each is one atomic transition, from one job status to another:
+      submit.lua           no job -> queued
+      claim.lua            queued, or processing with an expired lease -> processing
+      extend.lua           processing -> processing, with a renewed lease
+      requeue.lua          processing -> queued
+      end.lua              processing -> succeeded or failed
+      replay.lua           failed -> queued
+      discard.lua          failed -> failed, without its payload and no longer a dead letter
+    pipelining         sends the commands of one turn of the event loop in one round trip
+    connection         makes Redis clients and turns Redis errors into StoreUnavailable
+    backlog_listener   blocks an idle worker until a job is queued
+    completions        wakes the callers that wait for a job to end
+    dead_letters       lists, replays and discards failed jobs; `python -m job_store.dead_letters` is its command line
+
+They share these definitions:
+
+    job                a job, its statuses, and a worker's claim on it
+    keys               every Redis key
+    policy             times to live, the lease, and limits
+    errors             the exceptions
+"""
 
 from job_store.backlog_listener import BacklogListener
 from job_store.completions import Completions

@@ -1,4 +1,4 @@
-"""Wakes an idle worker when there is work."""
+"""Blocks an idle worker until a job is queued."""
 
 from datetime import timedelta
 from typing import Self
@@ -10,7 +10,7 @@ from job_store.keys import Keys
 
 
 class BacklogListener:
-    """Blocks on the backlog, over a connection of its own, so that a wait never holds up a command."""
+    """Blocks on the backlog over a connection of its own, so that waiting never delays other commands."""
 
     def __init__(self, redis: Redis, keys: Keys, block_for: timedelta) -> None:
         self.redis = redis
@@ -19,14 +19,14 @@ class BacklogListener:
 
     @classmethod
     def connect(cls, url: str, *, name: str, keys: Keys, block_for: timedelta, margin: timedelta) -> Self:
-        """`block_for` is how long one wait may last, `margin` how much later Redis may say that it is over."""
+        """Make a listener that waits for at most `block_for`; its connection times out `margin` later."""
         return cls(connect(url, name=name, timeout=block_for + margin), keys, block_for)
 
     async def wait(self, last_entry: str) -> None:
-        """Return when the backlog has an entry newer than `last_entry`, or when block_for is at its end.
+        """Return when the backlog has an entry newer than `last_entry`, or after `block_for`.
 
-        It looks and takes nothing, so it can be cancelled at any moment and no job is lost by it. A cancellation that
-        comes just as the wait begins may be heard only when block_for is at its end (see `redis_errors`).
+        It only reads, so cancelling it loses no job. A cancellation that arrives while the command is being sent may
+        take effect only after `block_for` (see `redis_errors`).
         """
         milliseconds = int(self._block_for.total_seconds() * 1000)
         with redis_errors():

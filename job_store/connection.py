@@ -1,4 +1,4 @@
-"""Connections to Redis, named, and with no retries of their own."""
+"""Makes named Redis clients that never retry, and turns Redis errors into `StoreUnavailable`."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from redis.maint_notifications import MaintNotificationsConfig
 from job_store.errors import StoreUnavailable
 
 MAX_CONNECTIONS: Final = 50
-"""Of one client. Who finds all of them in use waits for one, up to the timeout: Redis is busy then, not gone."""
+"""Of one client. Callers block when the pool is exhausted, for as long as a command may take."""
 
 
 def connect(url: str, *, name: str, timeout: timedelta) -> Redis:
-    """Make a client that opens its connections when they are first needed.
+    """Make a client that opens connections on first use and sends each command at most once.
 
-    It never sends a command twice by itself. A submit that is sent again after a lost answer would be a second job;
-    whether to try again is the caller's to say.
+    `timeout` limits connecting, each command, and the wait for a free connection. Whether to retry is up to the
+    caller: retrying a submit whose reply was lost creates a second job.
     """
     seconds = timeout.total_seconds()
     pool = BlockingConnectionPool.from_url(
@@ -35,7 +35,7 @@ def connect(url: str, *, name: str, timeout: timedelta) -> Redis:
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
         decode_responses=False,
-        # With these on, redis-py 8 hands out pooled connections that Redis has closed: each would fail one command.
+        # When enabled, redis-py 8 hands out pooled connections that Redis has closed, and the next command fails.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return Redis.from_pool(pool)
@@ -43,17 +43,17 @@ def connect(url: str, *, name: str, timeout: timedelta) -> Redis:
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Whatever Redis or the way to it raises is one thing to a caller: the store is unavailable.
+    """Turn every error of Redis or of the connection into `StoreUnavailable`, and raise swallowed cancellations.
 
-    A cancellation that comes just as a command goes out is lost in Python 3.11's `asyncio.wait_for`, which redis-py
-    sends with, and a caller with a timeout would wait for ever. So it is raised here.
+    redis-py sends commands with `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that arrives just as
+    the command has been sent. A caller with a timeout would then wait forever.
     """
     caller = asyncio.current_task()
     cancellations = caller.cancelling() if caller else 0
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(f"Redis did not answer: {error or type(error).__name__}") from error
+        raise StoreUnavailable(f"Redis command failed: {error or type(error).__name__}") from error
     finally:
         if caller and caller.cancelling() > cancellations:
             raise asyncio.CancelledError

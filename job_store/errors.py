@@ -1,8 +1,8 @@
-"""What can go wrong in the job store.
+"""The exceptions of the job store.
 
 JobStoreError
-├── QueueFull          the backlog, or Redis's memory, has no room: nothing was accepted
-└── StoreUnavailable   Redis did not answer, or not in time: nothing is known to be accepted
+├── QueueFull          the backlog or Redis's memory is full: the job was not accepted
+└── StoreUnavailable   a command failed or timed out: Redis may or may not have executed it
 """
 
 

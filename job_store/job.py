@@ -1,4 +1,4 @@
-"""A job, the states it goes through, and a worker's hold on one."""
+"""A job, its statuses, and a worker's claim on it."""
 
 import enum
 import json
@@ -8,22 +8,22 @@ from datetime import UTC, datetime
 from typing import Self
 
 Answer = Mapping[str, object]
-"""What a model said, as JSON. The store keeps it and does not look inside."""
+"""A model's answer: any JSON object. The store never looks inside."""
 
 
 class JobStatus(enum.StrEnum):
     QUEUED = "queued"
-    """Accepted and waiting for a worker: its payload is in Redis, its id in the backlog."""
+    """Accepted and waiting for a worker. Its payload is in Redis and its id in the backlog."""
     PROCESSING = "processing"
-    """A worker holds it under a lease. When the lease runs out, another worker may take it."""
+    """Claimed by a worker under a lease. When the lease expires, another worker can claim it."""
     SUCCEEDED = "succeeded"
     """The accurate model answered. Final."""
     FAILED = "failed"
-    """The accurate model refused the payload, or the attempts are used up. Final, unless a dead letter is replayed."""
+    """The accurate model rejected the payload, or the attempts are used up. Final, unless the job is replayed."""
     CANCELED = "canceled"
-    """The client took it back. Final."""
+    """Canceled by the client. Final."""
     ABORTED = "aborted"
-    """Its deadline passed before a worker came to it. Final."""
+    """Its deadline passed before a worker claimed it. Final."""
 
     @property
     def is_final(self) -> bool:
@@ -32,7 +32,7 @@ class JobStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as Redis has it. All times are Redis's clock, so they compare across processes and machines."""
+    """One job as stored in Redis. Times are by the clock of Redis, so they are comparable across processes."""
 
     id: str
     status: JobStatus
@@ -47,7 +47,7 @@ class Job:
 
     @classmethod
     def from_redis(cls, job_id: str, fields: Mapping[bytes, bytes], expires_at_ms: int) -> Self:
-        """Read the hash that `scripts/` writes; its field names are those of this class."""
+        """Parse the hash that `scripts/` write; its fields have the names of this class."""
         error = fields.get(b"error")
         return cls(
             id=job_id,
@@ -65,10 +65,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker's hold on one job: one attempt, under a lease.
+    """One attempt of one worker at one job, under a lease.
 
-    `token` is the fence. Each claim of a job gets a higher one, and every transition a worker asks for names the token
-    it holds: a worker whose lease ran out finds its token outdated and changes nothing.
+    `token` is the fencing token. Each claim of a job gets a higher one, and each of a worker's transitions includes it.
+    Once another worker has claimed the job, the token is outdated and those transitions change nothing.
     """
 
     job_id: str

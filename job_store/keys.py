@@ -1,25 +1,25 @@
-"""Every Redis key there is. Nothing outside this file spells one.
+"""Every Redis key. No other file contains one.
 
 | key                     | type       | holds                                        | lives                         |
 |-------------------------|------------|----------------------------------------------|-------------------------------|
-| `{prefix}:job:<id>`     | hash       | a job: state, both answers, times, attempts  | `pending_ttl`, then `job_ttl` |
-| `{prefix}:image:<id>`   | string     | the payload, until its job ends              | as its job                    |
-| `{prefix}:backlog`      | stream     | ids of jobs that wait or are worked on       | `pending_ttl` from last use   |
+| `{prefix}:job:<id>`     | hash       | a job: status, both answers, times, attempts | `pending_ttl`, then `job_ttl` |
+| `{prefix}:image:<id>`   | string     | the payload, until its job succeeds          | as long as its job            |
+| `{prefix}:backlog`      | stream     | ids of queued and processing jobs            | `pending_ttl` from last use   |
 | `{prefix}:dead_letters` | sorted set | ids of failed jobs by time of failure, in ms | `job_ttl` from last failure   |
-| `{prefix}:ended`        | channel    | the id of each job, as it ends               | no key                        |
+| `{prefix}:ended`        | channel    | publishes the id of each job that ends       | not a key                     |
 
-The braces are part of the key: they put all of them into one hash slot, so that on a Redis Cluster too a transition
-is one atomic step.
+The braces are part of the key. They put all keys into one hash slot, so that each transition is atomic on a Redis
+Cluster too.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
 WORKERS: Final = "workers"
-"""The backlog's one consumer group, and the one consumer in it.
+"""The name of the backlog's only consumer group and of the only consumer in it.
 
-Who holds a job is told by the fence (`Claim.token`), not by a consumer's name. So two workers of the same name do each
-other no harm, and a worker that is gone leaves no consumer behind.
+All workers share the consumer: the token (`Claim.token`) identifies a claim, so no worker needs a unique name, and a
+worker that dies leaves no consumer behind.
 """
 
 

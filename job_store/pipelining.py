@@ -1,9 +1,9 @@
-"""Automatic pipelining: commands that come in the same turn of the event loop share a round trip to Redis.
+"""Automatic pipelining: commands issued in the same turn of the event loop share one round trip to Redis.
 
-A round trip costs a client about as much as the command in it, and those who come together do so under load, when it
-matters: the payloads of one Predict, the jobs of one batch. Each command stays what it is, with an answer or an error of
-its own, and nothing makes them one step. A connection that is lost, or silent for too long, is an error for all whose
-answers were to come over it, whichever of them Redis has executed.
+A round trip costs a client about as much as the command in it, and under load many commands are issued together: the
+submits after one Predict, the results of one batch. The commands remain independent: each has its own reply or error,
+and they are not executed atomically. When the connection is lost or times out, every command whose reply is missing
+fails, whether Redis executed it or not.
 """
 
 import asyncio
@@ -14,84 +14,85 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-ENOUGH_BYTES: Final = 1 << 20
-"""In one round trip. Small payloads are not to wait for large ones to be sent: what comes beyond it takes another."""
+MAX_PIPELINE_BYTES: Final = 1 << 20
+"""Of payloads in one round trip, so that small commands need not wait for large ones. A larger command goes alone."""
 
-
-Word = str | bytes | int | float
+CommandArg = str | bytes | int | float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Command:
-    words: tuple[Word, ...]
-    """The first is the command's name; in the others, text is encoded, so that what can't be fails nobody else."""
-    answer: asyncio.Future[Any]
+    args: tuple[CommandArg, ...]
+    """The command's name and its arguments."""
+    reply: asyncio.Future[Any]
 
     @property
     def size(self) -> int:
-        return sum(len(word) for word in self.words if isinstance(word, bytes))
+        return sum(len(arg) for arg in self.args if isinstance(arg, bytes))
 
-    def set(self, said: Any) -> None:
-        """`said` is what Redis answers, or an exception. Who asked may have gone."""
-        if self.answer.done():
+    def resolve(self, reply: Any) -> None:
+        """Pass the reply, or the exception, to the caller, which may have been cancelled."""
+        if self.reply.done():
             return
-        if isinstance(said, Exception):
-            self.answer.set_exception(said)
+        if isinstance(reply, Exception):
+            self.reply.set_exception(reply)
         else:
-            self.answer.set_result(said)
+            self.reply.set_result(reply)
 
 
 class Pipelining:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._waiting: list[_Command] = []
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._queue: list[_Command] = []
+        self._round_trips: set[asyncio.Task[None]] = set()
 
-    async def execute(self, name: str, *words: Word) -> Any:
-        """Execute one command. Once all who share a round trip have been cancelled, what was not sent is not sent."""
+    async def execute(self, name: str, *args: CommandArg) -> Any:
+        """Execute one command. If all callers of a round trip are cancelled before it is sent, it is not sent."""
         loop = asyncio.get_running_loop()
-        encoded = (word.encode() if isinstance(word, str) else word for word in words)
+        # Text is encoded here so that an argument that cannot be encoded fails only its own command.
+        encoded = (arg.encode() if isinstance(arg, str) else arg for arg in args)
         command = _Command((name, *encoded), loop.create_future())
-        if not self._waiting:
+        if not self._queue:
             loop.call_soon(self._send)
-        self._waiting.append(command)
-        return await command.answer
+        self._queue.append(command)
+        return await command.reply
 
     def _send(self) -> None:
-        wanted = [command for command in self._waiting if not command.answer.done()]
-        self._waiting.clear()
-        for together in _parcels(wanted):
-            exchange = asyncio.create_task(self._exchange(together))
-            self._under_way.add(exchange)
-            exchange.add_done_callback(self._under_way.discard)
-            for command in together:
-                command.answer.add_done_callback(partial(_end_if_unwanted, exchange, together))
+        commands = [command for command in self._queue if not command.reply.done()]
+        self._queue.clear()
+        for chunk in _chunks(commands):
+            round_trip = asyncio.create_task(self._exchange(chunk))
+            self._round_trips.add(round_trip)
+            round_trip.add_done_callback(self._round_trips.discard)
+            for command in chunk:
+                command.reply.add_done_callback(partial(_cancel_if_abandoned, round_trip, chunk))
 
     async def _exchange(self, commands: Sequence[_Command]) -> None:
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for command in commands:
-                    pipe.execute_command(*command.words)
-                answers = await pipe.execute(raise_on_error=False)
+                    pipe.execute_command(*command.args)
+                replies = await pipe.execute(raise_on_error=False)
         except Exception as error:
-            answers = [error] * len(commands)
-        for command, said in zip(commands, answers, strict=True):
-            command.set(said)
+            replies = [error] * len(commands)
+        for command, reply in zip(commands, replies, strict=True):
+            command.resolve(reply)
 
 
-def _end_if_unwanted(exchange: asyncio.Task[None], commands: Sequence[_Command], _: object) -> None:
-    if all(command.answer.cancelled() for command in commands):
-        exchange.cancel()
+def _cancel_if_abandoned(round_trip: asyncio.Task[None], commands: Sequence[_Command], _: object) -> None:
+    if all(command.reply.cancelled() for command in commands):
+        round_trip.cancel()
 
 
-def _parcels(commands: Sequence[_Command]) -> Iterator[list[_Command]]:
-    parcel: list[_Command] = []
+def _chunks(commands: Sequence[_Command]) -> Iterator[list[_Command]]:
+    """Split the commands, in order, into chunks of at most `MAX_PIPELINE_BYTES`."""
+    chunk: list[_Command] = []
     size = 0
     for command in commands:
-        if parcel and size + command.size > ENOUGH_BYTES:
-            yield parcel
-            parcel, size = [], 0
-        parcel.append(command)
+        if chunk and size + command.size > MAX_PIPELINE_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(command)
         size += command.size
-    if parcel:
-        yield parcel
+    if chunk:
+        yield chunk

@@ -1,4 +1,4 @@
-"""How long things live in the job store and how many there may be."""
+"""Times to live, the lease, and limits."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,14 +7,14 @@ from datetime import timedelta
 @dataclass(frozen=True, slots=True)
 class Policy:
     max_backlog: int = 10_000
-    """Jobs that may wait or be worked on at once. One more is refused (`QueueFull`)."""
+    """Jobs queued or processing. Further ones are refused with `QueueFull`."""
     pending_ttl: timedelta = timedelta(days=7)
-    """How long a job may wait. It starts anew with each attempt."""
+    """How long a job is kept before it ends. Each attempt restarts it."""
     job_ttl: timedelta = timedelta(days=1)
-    """How long an ended job, and a dead letter with its payload, can be fetched."""
+    """How long an ended job, or a dead letter and its payload, is kept."""
     lease: timedelta = timedelta(seconds=15)
-    """How long a worker may be silent about a job before another takes it."""
+    """How long a claim lasts without a heartbeat before another worker can claim the job."""
     max_attempts: int = 3
-    """Claims of one job that may end with its worker lost. After that it is a dead letter."""
+    """Attempts at one job before it becomes a dead letter. An attempt requeued with `counts=False` is not counted."""
     max_dead_letters: int = 1_000
-    """Dead letters that keep their payload. The oldest beyond that lose it, and can't be replayed."""
+    """Beyond this number, the oldest dead letters lose their payloads and can no longer be replayed."""

@@ -1,4 +1,4 @@
-"""The transitions themselves: one Lua script each, in `scripts/`, run by Redis in one atomic step."""
+"""Runs the Lua scripts in `scripts/`, each of which is one atomic transition."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from job_store.pipelining import Pipelining, Word
+from job_store.pipelining import CommandArg, Pipelining
 
 
 class Script:
-    """One script of `scripts/`, sent by its digest and, to a Redis that does not know it yet, in full."""
+    """One script of `scripts/`. It is called by its digest, and sent in full when Redis does not have it."""
 
-    def __init__(self, redis: Pipelining, name: str) -> None:
-        self._redis = redis
+    def __init__(self, pipelining: Pipelining, name: str) -> None:
+        self._pipelining = pipelining
         self._source = (resources.files(__package__) / "scripts" / f"{name}.lua").read_text("utf-8")
         self._digest = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, keys: Sequence[str], args: Sequence[Word]) -> Any:
+    async def run(self, keys: Sequence[str], args: Sequence[CommandArg]) -> Any:
         try:
-            return await self._redis.execute("EVALSHA", self._digest, len(keys), *keys, *args)
+            return await self._pipelining.execute("EVALSHA", self._digest, len(keys), *keys, *args)
         except NoScriptError:
-            return await self._redis.execute("EVAL", self._source, len(keys), *keys, *args)
+            return await self._pipelining.execute("EVAL", self._source, len(keys), *keys, *args)

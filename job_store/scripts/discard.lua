@@ -1,6 +1,7 @@
--- failed <- failed. Takes a dead letter off the list and drops its payload. A job that was replayed meanwhile is left be.
--- KEYS payload, dead_letters   ARGV id
--- Returns 1, or 0 when there is no such dead letter.
-if redis.call('ZREM', KEYS[2], ARGV[1]) == 0 then return 0 end
-redis.call('DEL', KEYS[1])
+-- failed -> failed, without its payload and no longer a dead letter
+-- Returns 1, or 0 when there is no such dead letter, for example because it was replayed.
+local payload, dead_letters = KEYS[1], KEYS[2]
+local id = ARGV[1]
+if redis.call('ZREM', dead_letters, id) == 0 then return 0 end
+redis.call('DEL', payload)
 return 1

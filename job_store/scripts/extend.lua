@@ -1,8 +1,9 @@
--- processing <- processing. Starts the lease anew: the worker is alive and still at it.
--- KEYS job, backlog   ARGV token, group
--- Returns 1, or 0 when the attempt is outdated.
-local status, token, entry = unpack(redis.call('HMGET', KEYS[1], 'status', 'token', 'entry'))
-if status ~= 'processing' or token ~= ARGV[1] then return 0 end
-local extended = redis.pcall('XCLAIM', KEYS[2], ARGV[2], ARGV[2], 0, entry, 'JUSTID')
+-- processing -> processing, with a renewed lease
+-- Returns 1, or 0 when the claim is outdated.
+local job, backlog = KEYS[1], KEYS[2]
+local token, group = ARGV[1], ARGV[2]
+local status, current_token, entry = unpack(redis.call('HMGET', job, 'status', 'token', 'entry'))
+if status ~= 'processing' or current_token ~= token then return 0 end
+local extended = redis.pcall('XCLAIM', backlog, group, group, 0, entry, 'JUSTID')
 if extended.err and not string.find(extended.err, 'NOGROUP', 1, true) then return extended end
-return 1 -- also when the backlog was lost: then nobody else can take the job, and its answer is still wanted
+return 1 -- also when the backlog was lost: no other worker can claim the job then, so its result is still needed

@@ -1,14 +1,13 @@
--- queued <- processing. Returns a job to the end of the backlog for another worker to take at once.
--- KEYS job, backlog   ARGV id, token, uncount ('1': the attempt was not the job's fault and does not count), group,
--- pending_ttl_ms
--- Returns 1, or 0 when the attempt is outdated.
+-- processing -> queued
+-- Moves a job to the end of the backlog, where another worker can claim it at once.
+-- Returns 1, or 0 when the claim is outdated.
 local job, backlog = KEYS[1], KEYS[2]
-local status, token, entry = unpack(redis.call('HMGET', job, 'status', 'token', 'entry'))
-if status ~= 'processing' or token ~= ARGV[2] then return 0 end
-redis.call('XACK', backlog, ARGV[4], entry)
+local id, token, attempt_counts, group, pending_ttl_ms = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]
+local status, current_token, entry = unpack(redis.call('HMGET', job, 'status', 'token', 'entry'))
+if status ~= 'processing' or current_token ~= token then return 0 end
+redis.call('XACK', backlog, group, entry)
 redis.call('XDEL', backlog, entry)
-local again = redis.call('XADD', backlog, '*', 'id', ARGV[1])
-redis.call('HSET', job, 'status', 'queued', 'entry', again)
-if ARGV[3] == '1' then redis.call('HINCRBY', job, 'attempts', -1) end
-redis.call('PEXPIRE', backlog, ARGV[5])
+redis.call('HSET', job, 'status', 'queued', 'entry', redis.call('XADD', backlog, '*', 'id', id))
+if not attempt_counts then redis.call('HINCRBY', job, 'attempts', -1) end
+redis.call('PEXPIRE', backlog, pending_ttl_ms)
 return 1

@@ -1,4 +1,4 @@
-"""A way to Redis on which connections go dead and answers get lost."""
+"""A TCP proxy in front of Redis whose connections can go dead and which can lose replies."""
 
 import asyncio
 from typing import Self
@@ -7,9 +7,9 @@ from typing import Self
 class FlakyNetwork:
     def __init__(self, port: int) -> None:
         self._port = port
-        self._carriers: set[asyncio.Task[None]] = set()
-        self._ends: list[asyncio.StreamWriter] = []
-        self._loses_next_answer = False
+        self._forwarders: set[asyncio.Task[None]] = set()
+        self._endpoints: list[asyncio.StreamWriter] = []
+        self._drops_next_reply = False
 
     @property
     def url(self) -> str:
@@ -21,34 +21,34 @@ class FlakyNetwork:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        self.forget_every_connection()
-        for end in self._ends:
-            end.close()
+        self.freeze_connections()
+        for endpoint in self._endpoints:
+            endpoint.close()
 
-    def forget_every_connection(self) -> None:
-        """Carry nothing over the connections there are, and close none of them. New ones work."""
-        for carrier in self._carriers:
-            carrier.cancel()
+    def freeze_connections(self) -> None:
+        """Forward nothing more over the existing connections, without closing them. New ones work."""
+        for forwarder in self._forwarders:
+            forwarder.cancel()
 
-    def lose_next_answer(self) -> None:
-        """Close the connection on which Redis answers next instead of carrying the answer."""
-        self._loses_next_answer = True
+    def drop_next_reply(self) -> None:
+        """Close the connection on which Redis replies next instead of forwarding the reply."""
+        self._drops_next_reply = True
 
     async def _connect(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         redis, to_redis = await asyncio.open_connection("127.0.0.1", self._port)
-        self._ends += [to_client, to_redis]
-        for carry in (self._carry_commands(client, to_redis), self._carry_answers(redis, to_client)):
-            carrier = asyncio.create_task(carry)
-            self._carriers.add(carrier)
-            carrier.add_done_callback(self._carriers.discard)
+        self._endpoints += [to_client, to_redis]
+        for forward in (self._forward_commands(client, to_redis), self._forward_replies(redis, to_client)):
+            forwarder = asyncio.create_task(forward)
+            self._forwarders.add(forwarder)
+            forwarder.add_done_callback(self._forwarders.discard)
 
-    async def _carry_commands(self, client: asyncio.StreamReader, to_redis: asyncio.StreamWriter) -> None:
+    async def _forward_commands(self, client: asyncio.StreamReader, to_redis: asyncio.StreamWriter) -> None:
         while command := await client.read(65_536):
             to_redis.write(command)
         to_redis.close()
 
-    async def _carry_answers(self, redis: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        while (answer := await redis.read(65_536)) and not self._loses_next_answer:
-            to_client.write(answer)
-        self._loses_next_answer = False
+    async def _forward_replies(self, redis: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        while (reply := await redis.read(65_536)) and not self._drops_next_reply:
+            to_client.write(reply)
+        self._drops_next_reply = False
         to_client.close()

@@ -1,23 +1,25 @@
-"""Looks into Redis behind the job store's back, and makes time pass there without waiting."""
+"""Inspects Redis directly, and expires leases and jobs without waiting."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import cast
+from typing import Final, cast
 
 from redis.asyncio import Redis
 
 from harness.redis import RedisServer
-from harness.waiting import wait_until
 from job_store import Job, JobStore
 from job_store.keys import WORKERS
-from tests.job_store.jobs import found
+from tests.job_store.jobs import get_job
+
+STOP: Final = "stop"
+"""Ends the log of commands or notifications."""
 
 
 async def contents(redis: Redis) -> Mapping[str, bytes]:
-    """Everything Redis holds, to the byte: also which entries are pending, since when and how often delivered."""
+    """Dump all keys, including which entries are pending, since when, and how often they were delivered."""
     return {key: cast(bytes, await redis.dump(key)) for key in sorted(await keys(redis))}
 
 
@@ -25,89 +27,82 @@ async def keys(redis: Redis) -> set[str]:
     return {key.decode() async for key in redis.scan_iter()}
 
 
-async def wait_until_so(condition: Callable[[], Awaitable[bool]]) -> None:
-    """`wait_until` for a condition that has to ask Redis."""
-    asks: Callable[[], bool | Awaitable[bool]] = condition
-    await wait_until(asks)
-
-
 async def entries(store: JobStore) -> dict[bytes, str]:
-    """Each entry of the backlog and the id of the job in it, oldest first."""
+    """Map each entry of the backlog to its job id, oldest first."""
     listed = cast(list[tuple[bytes, dict[bytes, bytes]]], await store.redis.xrange(store.keys.backlog))
     return {entry: fields[b"id"].decode() for entry, fields in listed}
 
 
 async def backlog(store: JobStore) -> list[str]:
-    """The ids of the jobs that wait or are worked on, oldest entry first."""
+    """List the ids of the queued and processing jobs, oldest entry first."""
     return list((await entries(store)).values())
 
 
 async def pending(store: JobStore) -> list[str]:
-    """The ids of the jobs under a lease, run out or not, oldest entry first."""
-    listed = await entries(store)
-    held = await store.redis.xpending_range(store.keys.backlog, WORKERS, "-", "+", 1_000)
-    return [listed[cast(bytes, entry["message_id"])] for entry in held]
+    """List the ids of the claimed jobs, including those with an expired lease, oldest entry first."""
+    job_ids = await entries(store)
+    claimed = await store.redis.xpending_range(store.keys.backlog, WORKERS, "-", "+", 1_000)
+    return [job_ids[cast(bytes, entry["message_id"])] for entry in claimed]
 
 
-async def let_lease_run_out(store: JobStore, job_id: str) -> None:
-    """Make the job's entry look idle for as long as a lease lasts, so that no test has to wait that long."""
+async def expire_lease(store: JobStore, job_id: str) -> None:
+    """Make the job's entry appear idle for the length of a lease."""
     entry = cast(bytes, await store.redis.hget(store.keys.job(job_id), "entry"))
     idle = int(store.policy.lease / timedelta(milliseconds=1))
     aged = await store.redis.xclaim(store.keys.backlog, WORKERS, WORKERS, 0, [entry], idle=idle, justid=True)
     assert aged == [entry]
 
 
-async def let_pass(steps: int) -> None:
-    """Let every task take that many steps."""
-    for _ in range(steps):
-        await asyncio.sleep(0)
-
-
-async def expire(store: JobStore, job_id: str) -> None:
-    """Do what Redis does when a job's time to live is over."""
+async def expire_job(store: JobStore, job_id: str) -> None:
+    """Delete the keys that Redis deletes when the job's time to live is over."""
     assert await store.redis.delete(store.keys.job(job_id), store.keys.payload(job_id)) == 2
 
 
+async def run_event_loop(turns: int) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
 @asynccontextmanager
-async def commands_sent(redis: Redis) -> AsyncIterator[list[str]]:
-    """The names of the commands that clients send meanwhile, in order. What a script runs is not sent."""
-    sent: list[str] = []
+async def sent_commands(redis: Redis) -> AsyncIterator[list[str]]:
+    """Log the names of the commands that clients send, in order, without those that scripts run."""
+    commands: list[str] = []
     address = redis.connection_pool.connection_kwargs
-    async with Redis(host=address["host"], port=address["port"]) as onlooker, onlooker.monitor() as monitor:
-        yield sent
-        await redis.echo("that was all")
+    async with Redis(host=address["host"], port=address["port"]) as observer, observer.monitor() as monitor:
+        yield commands
+        await redis.echo(STOP)
         async for command in monitor.listen():
-            if command["command"] == "ECHO that was all":
+            if command["command"] == f"ECHO {STOP}":
                 break
             if command["client_type"] != "lua":
-                sent.append(command["command"].split()[0])
+                commands.append(command["command"].split()[0])
 
 
 @asynccontextmanager
-async def ends_announced(store: JobStore) -> AsyncIterator[list[Job]]:
-    """Each job whose end is announced meanwhile, as it is at that moment. Complete once the context is left."""
+async def notifications(store: JobStore) -> AsyncIterator[list[Job]]:
+    """Log each job whose end is published, as it is at that moment. The log is complete after the context."""
     ended: list[Job] = []
-    async with store.redis.pubsub(ignore_subscribe_messages=True) as subscription:
+    async with store.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
 
-        async def listen() -> None:
-            async for message in subscription.listen():
-                if message["data"] == b"that was all":
+        async def receive() -> None:
+            async for message in pubsub.listen():
+                if message["data"] == STOP.encode():
                     break
-                ended.append(await found(store, message["data"].decode()))
+                ended.append(await get_job(store, message["data"].decode()))
 
-        await subscription.subscribe(store.keys.ended)
-        await subscription.get_message(timeout=5)  # the subscription is up
-        listener = asyncio.create_task(listen())
+        await pubsub.subscribe(store.keys.ended)
+        await pubsub.get_message(timeout=5)  # the confirmation of the subscription
+        receiver = asyncio.create_task(receive())
         try:
             yield ended
         finally:
-            await store.redis.publish(store.keys.ended, "that was all")
-            await listener
+            await store.redis.publish(store.keys.ended, STOP)
+            await receiver
 
 
 @contextmanager
-def hung(server: RedisServer) -> Iterator[None]:
-    """Redis accepts connections and answers nothing."""
+def stall(server: RedisServer) -> Iterator[None]:
+    """Make Redis accept connections without replying."""
     server.send(signal.SIGSTOP)
     try:
         yield

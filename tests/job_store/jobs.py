@@ -1,4 +1,4 @@
-"""Jobs to start a test from, and answers to end them with."""
+"""Helpers that bring jobs into a status, and answers to finish them with."""
 
 from typing import Final
 
@@ -17,14 +17,24 @@ async def claim_one(store: JobStore) -> Claim:
     return claim
 
 
-async def found(store: JobStore, job_id: str) -> Job:
+async def add_dead_letters(store: JobStore, *payloads: bytes) -> list[str]:
+    """Submit and fail jobs, oldest first, with their times of failure a millisecond apart."""
+    ids = []
+    for milliseconds, payload in enumerate(payloads):
+        ids += await submit(store, payload)
+        await store.fail(await claim_one(store), "broken")
+        await store.redis.zincrby(store.keys.dead_letters, milliseconds, ids[-1])
+    return ids
+
+
+async def get_job(store: JobStore, job_id: str) -> Job:
     job = await store.find(job_id)
     assert job, f"there is no job {job_id}"
     return job
 
 
 def top_five(model: str, label: str) -> Answer:
-    """An answer as the models give it, with names as long as ImageNet has them."""
+    """Make an answer as a model gives it, with label names as long as those of ImageNet."""
     others = ["American Staffordshire terrier", "soft-coated wheaten terrier", "Egyptian cat", "lynx"]
     scores = [0.4605, 0.2301, 0.1077, 0.0512, 0.0312]
     ranked = [[name, score] for name, score in zip([label, *others], scores, strict=True)]

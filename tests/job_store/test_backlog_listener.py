@@ -8,9 +8,10 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import BacklogListener, JobStore, StoreUnavailable
 from job_store.keys import Keys
-from tests.job_store.inspection import commands_sent, contents, hung, let_pass, wait_until_so
+from tests.job_store.inspection import contents, run_event_loop, sent_commands, stall
 from tests.job_store.jobs import SIAMESE, claim_one, submit
 
 PATIENCE = timedelta(seconds=4)
@@ -39,7 +40,7 @@ async def nobody_waits(redis: Redis) -> bool:
 async def wait_idle(store: JobStore, bell: BacklogListener) -> asyncio.Task[None]:
     """A worker that found nothing and waits, blocked in Redis."""
     waiting = asyncio.create_task(bell.wait((await store.claim(1)).last_entry))
-    await wait_until_so(lambda: someone_waits(store.redis))
+    await wait_until(lambda: someone_waits(store.redis))
     return waiting
 
 
@@ -94,7 +95,7 @@ async def test_a_wait_that_is_cancelled_loses_no_job_and_the_bell_rings_again(
         claim = await claim_one(store)
         assert claim.job_id == job_id
         await store.finish(claim, SIAMESE)
-        await wait_until_so(lambda: nobody_waits(store.redis))
+        await wait_until(lambda: nobody_waits(store.redis))
 
 
 async def test_a_wait_cancelled_at_whatever_moment_ends_with_its_patience_at_the_latest(
@@ -104,7 +105,7 @@ async def test_a_wait_cancelled_at_whatever_moment_ends_with_its_patience_at_the
     last_entry = (await store.claim(1)).last_entry
     for moment in range(40):
         waiting = asyncio.create_task(bell.wait(last_entry))
-        await let_pass(moment)
+        await run_event_loop(moment)
         waiting.cancel()
         await asyncio.wait([waiting], timeout=IN_TIME)
         assert waiting.cancelled(), f"not when {moment} steps had passed"
@@ -115,10 +116,10 @@ async def test_an_idle_worker_sends_one_command_in_all_its_patience(store: JobSt
     bell = hang_bell(redis_server, timedelta(milliseconds=200))
     last_entry = (await store.claim(1)).last_entry
     await bell.wait(last_entry)
-    async with commands_sent(store.redis) as sent:
+    async with sent_commands(store.redis) as commands:
         for _ in range(3):
             await bell.wait(last_entry)
-    assert sent == ["XREAD"] * 3
+    assert commands == ["XREAD"] * 3
     await bell.redis.aclose()
 
 
@@ -130,7 +131,7 @@ async def test_many_idle_workers_are_all_woken_and_one_gets_the_job(store: JobSt
     async def all_wait() -> bool:
         return bool((await store.redis.info("clients"))["blocked_clients"] == len(bells))
 
-    await wait_until_so(all_wait)
+    await wait_until(all_wait)
     await submit(store, b"payload")
     await asyncio.wait_for(waits, IN_TIME)
     results = await asyncio.gather(*(store.claim(1) for _ in bells))
@@ -143,7 +144,7 @@ async def test_a_redis_that_hangs_is_noticed_a_margin_after_patience_has_ended(o
     await own_redis_server.start()
     bell = hang_bell(own_redis_server, timedelta(milliseconds=200), margin=timedelta(milliseconds=200))
     await bell.wait("0-0")
-    with hung(own_redis_server), pytest.raises(StoreUnavailable):
+    with stall(own_redis_server), pytest.raises(StoreUnavailable):
         await asyncio.wait_for(bell.wait("0-0"), IN_TIME)
     await bell.wait("0-0")
     await bell.redis.aclose()

@@ -9,11 +9,12 @@ import pytest_asyncio
 
 from harness.process import PYTHON, Process
 from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import Completions, Job, JobStatus, JobStore, StoreUnavailable, connect
 from job_store import completions as ends_module
 from tests.job_store.flaky_network import FlakyNetwork
-from tests.job_store.inspection import commands_sent, expire, let_pass, wait_until_so
-from tests.job_store.jobs import SIAMESE, claim_one, found, submit
+from tests.job_store.inspection import expire_job, run_event_loop, sent_commands
+from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 SOON: Final = timedelta(milliseconds=100)
 LONG: Final = timedelta(seconds=20)
@@ -24,7 +25,7 @@ LONG: Final = timedelta(seconds=20)
 async def ends(store: JobStore) -> AsyncIterator[Completions]:
     ends = Completions(store.redis, store)
     async with ends.listening():
-        await wait_until_so(lambda: someone_listens(store))
+        await wait_until(lambda: someone_listens(store))
         yield ends
     assert ends._waiters == {}, "waiters left behind"
     assert not await someone_listens(store)
@@ -53,7 +54,7 @@ async def start_waiting(ends: Completions, store: JobStore, *job_ids: str) -> li
     async def all_have_looked() -> bool:
         return await looks(store) == len(job_ids)
 
-    await wait_until_so(all_have_looked)
+    await wait_until(all_have_looked)
     return waiters
 
 
@@ -67,7 +68,7 @@ async def test_a_waiter_gets_the_job_when_it_succeeds(store: JobStore, ends: Com
     (job_id,) = await submit(store, b"payload")
     (waiter,) = await start_waiting(ends, store, job_id)
     await store.finish(await claim_one(store), SIAMESE)
-    assert await result(waiter) == await found(store, job_id)
+    assert await result(waiter) == await get_job(store, job_id)
     assert (await result(waiter)).output == SIAMESE
 
 
@@ -108,9 +109,9 @@ async def test_only_those_who_wait_for_the_job_that_ended_look_again(store: JobS
 
 async def test_who_waits_asks_redis_nothing(store: JobStore, ends: Completions) -> None:
     (waiter,) = await start_waiting(ends, store, *await submit(store, b"payload"))
-    async with commands_sent(store.redis) as sent:
+    async with sent_commands(store.redis) as commands:
         await asyncio.wait([waiter], timeout=0.5)
-    assert sent == []
+    assert commands == []
     await store.finish(await claim_one(store), SIAMESE)
     await result(waiter)
 
@@ -123,10 +124,10 @@ async def test_who_is_woken_for_nothing_looks_once_and_sleeps_on(store: JobStore
     async def it_has_looked_again() -> bool:
         return await looks(store) > 1
 
-    await wait_until_so(it_has_looked_again)
-    async with commands_sent(store.redis) as sent:
+    await wait_until(it_has_looked_again)
+    async with sent_commands(store.redis) as commands:
         await asyncio.wait([waiter], timeout=0.3)
-    assert sent == []
+    assert commands == []
     await store.finish(await claim_one(store), SIAMESE)
     await result(waiter)
 
@@ -157,7 +158,7 @@ async def test_when_time_is_up_the_waiter_gets_the_job_as_it_is(
 async def test_a_job_that_expires_while_it_is_waited_for_is_gone(store: JobStore, ends: Completions) -> None:
     (job_id,) = await submit(store, b"payload")
     waiter = asyncio.create_task(ends.wait(job_id, SOON))
-    await expire(store, job_id)
+    await expire_job(store, job_id)
     assert await waiter is None
 
 
@@ -165,7 +166,7 @@ async def test_who_comes_late_gets_the_ended_job_at_once_even_when_nobody_listen
     (job_id,) = await submit(store, b"payload")
     await store.finish(await claim_one(store), SIAMESE)
     job = await asyncio.wait_for(Completions(store.redis, store).wait(job_id, LONG), LONG.total_seconds() / 2)
-    assert job == await found(store, job_id)
+    assert job == await get_job(store, job_id)
 
 
 async def test_an_end_that_nobody_heard_is_found_as_soon_as_someone_listens(store: JobStore) -> None:
@@ -189,7 +190,7 @@ async def test_a_waiter_who_goes_away_is_forgotten_and_the_others_are_not(store:
 async def test_listening_can_end_at_whatever_moment(store: JobStore) -> None:
     for moment in range(40):
         async with asyncio.timeout(LONG.total_seconds() / 2), Completions(store.redis, store).listening():
-            await let_pass(moment)
+            await run_event_loop(moment)
     assert await listeners(store) == []
 
 
@@ -215,14 +216,14 @@ async def test_waiters_outlast_redis(own_redis_server: RedisServer) -> None:
         store = JobStore(redis)
         ends = Completions(redis, store)
         async with ends.listening():
-            await wait_until_so(lambda: someone_listens(store))
+            await wait_until(lambda: someone_listens(store))
             (waiter,) = await start_waiting(ends, store, *await submit(store, b"payload"))
             await redis.config_set("appendfsync", "always")
             own_redis_server.kill()
             with pytest.raises(StoreUnavailable):
                 await store.claim(1)
             await own_redis_server.start()
-            await wait_until_so(lambda: someone_listens(store))
+            await wait_until(lambda: someone_listens(store))
             await store.finish(await claim_one(store), SIAMESE)
             assert (await result(waiter)).output == SIAMESE
 
@@ -234,10 +235,10 @@ async def test_a_connection_that_died_silently_is_noticed_and_replaced(
     async with FlakyNetwork(redis_server.port) as network, connect(network.url, name="far", timeout=LONG) as far:
         ends = Completions(far, store)
         async with ends.listening():
-            await wait_until_so(lambda: someone_listens(store))
+            await wait_until(lambda: someone_listens(store))
             (waiter,) = await start_waiting(ends, store, *await submit(store, b"payload"))
             deaf = await listeners(store)
-            network.forget_every_connection()
+            network.freeze_connections()
             await store.finish(await claim_one(store), SIAMESE)
             assert (await result(waiter)).output == SIAMESE
             assert set(await listeners(store)) - set(deaf), "it listens over another connection"
@@ -247,12 +248,12 @@ async def test_a_connection_on_which_nothing_happens_is_kept(store: JobStore, mo
     monkeypatch.setattr(ends_module, "QUIET", 5 * SOON)
     ends = Completions(store.redis, store)
     async with ends.listening():
-        await wait_until_so(lambda: someone_listens(store))
+        await wait_until(lambda: someone_listens(store))
         before = await listeners(store)
         await store.redis.config_resetstat()
 
         async def asked_often() -> bool:
             return bool((await store.redis.info("commandstats")).get("cmdstat_ping", {}).get("calls", 0) >= 2)
 
-        await wait_until_so(asked_often)
+        await wait_until(asked_often)
         assert await listeners(store) == before

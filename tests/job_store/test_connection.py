@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 
 from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import JobStore, StoreUnavailable, connect
 from job_store.connection import MAX_CONNECTIONS
 from tests.job_store.flaky_network import FlakyNetwork
-from tests.job_store.inspection import backlog, wait_until_so
+from tests.job_store.inspection import backlog
 from tests.job_store.jobs import submit
 
 SECOND = timedelta(seconds=1)
@@ -27,7 +28,7 @@ async def test_a_command_whose_answer_was_lost_is_not_sent_again(store: JobStore
     ):
         far_store = JobStore(redis)
         before = await submit(far_store, b"payload")
-        network.lose_next_answer()
+        network.drop_next_reply()
         with pytest.raises(StoreUnavailable, match="closed"):
             await submit(far_store, b"payload")
         after = await submit(far_store, b"payload")
@@ -78,6 +79,6 @@ async def test_callers_that_go_away_take_no_connection_and_no_answer_with_them(
             return bool((await onlooker.info("clients"))["blocked_clients"] == MAX_CONNECTIONS)
 
         held = asyncio.gather(*(store.redis.blpop(["enough"], timeout=5) for _ in range(MAX_CONNECTIONS)))
-        await wait_until_so(every_connection_is_in_use)
+        await wait_until(every_connection_is_in_use)
         await onlooker.rpush("enough", *range(MAX_CONNECTIONS))
         await held

@@ -7,8 +7,9 @@ import pytest
 import pytest_asyncio
 
 from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import JobStore, Policy
-from tests.job_store.inspection import keys, wait_until_so
+from tests.job_store.inspection import keys
 from tests.job_store.jobs import top_five
 
 PROVISIONAL: Final = top_five("mobilenet_v2", "Persian cat")
@@ -55,7 +56,7 @@ async def test_memory_is_where_it_was_once_jobs_have_expired(store: JobStore) ->
     readings = []
     for _ in range(4):
         await finish_jobs(store, 300)
-        await wait_until_so(only_the_backlog_is_left)
+        await wait_until(only_the_backlog_is_left)
         await store.redis.connection_pool.disconnect()  # their buffers are not what jobs cost
         readings.append(int((await store.redis.info("memory"))["used_memory"]))
     *_, before, after = readings  # at first Redis makes room once and for all

@@ -1,5 +1,5 @@
 from job_store import DeadLetters, JobStatus, JobStore
-from tests.job_store.inspection import expire
+from tests.job_store.inspection import expire_job
 from tests.job_store.jobs import claim_one, submit
 
 
@@ -36,6 +36,6 @@ async def test_those_that_expired_are_forgotten_when_they_would_be_listed(
     store: JobStore, dead_letters: DeadLetters
 ) -> None:
     expired, kept = await fail(store, b"1", b"2")
-    await expire(store, expired)
+    await expire_job(store, expired)
     assert [letter.id for letter in await dead_letters.list()] == [kept]
     assert await store.redis.zrange(store.keys.dead_letters, 0, -1) == [kept.encode()]

@@ -6,29 +6,29 @@ from typing import Final
 import pytest
 
 from job_store import Claim, DeadLetters, JobStore
-from tests.job_store.inspection import contents, expire, let_lease_run_out
+from tests.job_store.inspection import contents, expire_job, expire_lease
 from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, submit
 
 Step = Callable[[JobStore, Claim], Awaitable[object]]
 
 
 async def taken_over(store: JobStore, claim: Claim) -> None:
-    await let_lease_run_out(store, claim.job_id)
+    await expire_lease(store, claim.job_id)
     assert (await claim_one(store)).job_id == claim.job_id
 
 
 async def taken_over_and_finished(store: JobStore, claim: Claim) -> None:
-    await let_lease_run_out(store, claim.job_id)
+    await expire_lease(store, claim.job_id)
     assert await store.finish(await claim_one(store), PERSIAN)
 
 
 async def taken_over_and_failed(store: JobStore, claim: Claim) -> None:
-    await let_lease_run_out(store, claim.job_id)
+    await expire_lease(store, claim.job_id)
     assert await store.fail(await claim_one(store), "broken")
 
 
 async def taken_over_and_given_back(store: JobStore, claim: Claim) -> None:
-    await let_lease_run_out(store, claim.job_id)
+    await expire_lease(store, claim.job_id)
     assert await store.requeue(await claim_one(store), counts=True)
 
 
@@ -52,7 +52,7 @@ async def failed_replayed_and_failed_again(store: JobStore, claim: Claim) -> Non
 
 
 async def expired(store: JobStore, claim: Claim) -> None:
-    await expire(store, claim.job_id)
+    await expire_job(store, claim.job_id)
 
 
 OVERTAKEN: Final[list[Step]] = [
@@ -110,5 +110,5 @@ async def test_a_late_worker_changes_nothing(store: JobStore, overtaken: Step, l
 async def test_a_worker_whose_lease_ran_out_is_in_time_while_no_other_took_the_job(store: JobStore, late: Step) -> None:
     (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
-    await let_lease_run_out(store, job_id)
+    await expire_lease(store, job_id)
     assert await late(store, claim) is True

@@ -9,7 +9,7 @@ import pytest_asyncio
 from harness.redis import RedisServer
 from job_store import DeadLetters, JobStatus, JobStore, QueueFull
 from tests.job_store.inspection import contents
-from tests.job_store.jobs import SIAMESE, claim_one, found, submit
+from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 IMAGE = bytes(100_000)
 
@@ -46,8 +46,8 @@ async def test_jobs_in_redis_go_all_their_ways(store: JobStore) -> None:
     assert await store.finish(to_finish, SIAMESE)
     assert await store.fail(to_fail, "broken")
     assert await store.requeue(to_return, counts=False)
-    assert (await found(store, succeeds)).output == SIAMESE
-    assert (await found(store, fails)).error == "broken"
+    assert (await get_job(store, succeeds)).output == SIAMESE
+    assert (await get_job(store, fails)).error == "broken"
     assert (await claim_one(store)).job_id == returns
 
 
@@ -80,7 +80,7 @@ async def test_as_jobs_end_there_is_room_again(store: JobStore) -> None:
     while claims := (await store.claim(4)).claims:
         for claim in claims:
             assert await store.finish(claim, SIAMESE)
-    assert {(await found(store, job_id)).status for job_id in accepted} == {JobStatus.SUCCEEDED}
+    assert {(await get_job(store, job_id)).status for job_id in accepted} == {JobStatus.SUCCEEDED}
     assert await submit(store, *[IMAGE] * 10)
 
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from job_store import Job, JobStatus, JobStore
-from tests.job_store.jobs import found
+from tests.job_store.jobs import get_job
 
 
 @pytest.mark.parametrize("status", JobStatus)
@@ -22,5 +22,5 @@ def test_times_are_utc_to_the_millisecond() -> None:
 
 async def test_answers_are_kept_as_they_are_in_any_language(store: JobStore) -> None:
     answer = {"label": "シャム猫 🐈", "top_k": [['quote " and \\', 1e-7]], "none": None, "nested": {"true": True}}
-    job = await found(store, await store.submit(b"payload", answer))
+    job = await get_job(store, await store.submit(b"payload", answer))
     assert job.provisional == answer

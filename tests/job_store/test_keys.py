@@ -4,6 +4,7 @@ from redis.asyncio import Redis
 from deploy.local import redis_server as redis_on_this_machine
 from harness.process import free_port
 from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import DeadLetters, JobStore, Keys, keys
 from tests.job_store import inspection
 from tests.job_store.jobs import SIAMESE, claim_one, submit
@@ -66,7 +67,7 @@ async def test_all_keys_are_in_one_slot_so_that_a_cluster_takes_the_scripts(
         async def cluster_is_up() -> bool:
             return bool((await redis.cluster("INFO"))["cluster_state"] == "ok")
 
-        await inspection.wait_until_so(cluster_is_up)
+        await wait_until(cluster_is_up)
         store = JobStore(redis)
         await every_kind_of_job(store)
         slots = {await redis.cluster("KEYSLOT", key) for key in await inspection.keys(redis)}

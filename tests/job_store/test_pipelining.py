@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from harness.redis import RedisServer
 from job_store import JobStore, StoreUnavailable, connect
 from job_store.connection import MAX_CONNECTIONS
-from job_store.pipelining import ENOUGH_BYTES, Pipelining
+from job_store.pipelining import MAX_PIPELINE_BYTES, Pipelining
 from tests.job_store.flaky_network import FlakyNetwork
 from tests.job_store.inspection import backlog
 
@@ -98,7 +98,7 @@ async def test_whoever_leaves_before_the_answer_takes_nobody_along(redis: Redis)
 async def test_small_ones_do_not_wait_for_large_ones_to_be_sent(redis_server: RedisServer) -> None:
     async with connect(redis_server.url, name="parcels", timeout=5 * SECOND) as redis:
         together = Pipelining(redis)
-        large, huge = b"x" * (ENOUGH_BYTES - 1), b"x" * (ENOUGH_BYTES + 1)
+        large, huge = b"x" * (MAX_PIPELINE_BYTES - 1), b"x" * (MAX_PIPELINE_BYTES + 1)
         await asyncio.gather(*(together.execute("ECHO", text) for text in (huge, b"a", b"b", large, large, b"c")))
         names = [client["name"] for client in await redis.client_list()]
         assert names.count("parcels") == 4, "the huge one, a and b, the first large one, the second with c"
@@ -111,7 +111,7 @@ async def test_a_connection_that_is_lost_is_an_error_for_all_on_it(redis_server:
     ):
         far_store = JobStore(redis)
         await far_store.submit(b"payload", {})
-        network.lose_next_answer()
+        network.drop_next_reply()
         outcomes = await asyncio.gather(*(far_store.submit(b"payload", {}) for _ in range(3)), return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [StoreUnavailable] * 3
         assert isinstance(outcomes[0], StoreUnavailable)
@@ -134,7 +134,7 @@ async def test_a_store_that_stands_still_is_given_up_on(count: int, redis_server
     ):
         far_store = JobStore(redis)
         await far_store.submit(b"payload", {})
-        network.forget_every_connection()
+        network.freeze_connections()
         outcomes = await asyncio.gather(
             *(far_store.submit(b"payload", {}) for _ in range(count)), return_exceptions=True
         )

@@ -3,9 +3,10 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
+from harness.waiting import wait_until
 from job_store import DeadLetters, JobStore, Policy
-from tests.job_store.inspection import keys, wait_until_so
-from tests.job_store.jobs import SIAMESE, claim_one, found, submit
+from tests.job_store.inspection import keys
+from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 PENDING = timedelta(hours=2)
 ENDED = timedelta(minutes=5)
@@ -70,7 +71,7 @@ async def test_an_ended_job_lives_as_long_as_it_can_be_fetched(store: JobStore) 
         store.keys.dead_letters: ENDED,
         store.keys.backlog: PENDING,
     }
-    job = await found(store, succeeded)
+    job = await get_job(store, succeeded)
     assert job.completed_at
     assert abs(job.expires_at - job.completed_at - ENDED) < timedelta(seconds=1)
 
@@ -95,7 +96,7 @@ async def test_once_their_time_is_over_nothing_is_left(redis: Redis) -> None:
     await claim_one(store)
 
     assert await keys(redis) != set()
-    await wait_until_so(lambda: nothing_is_left(redis))
+    await wait_until(lambda: nothing_is_left(redis))
 
 
 async def nothing_is_left(redis: Redis) -> bool:

@@ -13,8 +13,8 @@ from harness.process import PYTHON, Process
 from harness.redis import RedisServer
 from harness.waiting import wait_until
 from job_store import Job, JobStatus, JobStore
-from tests.job_store.inspection import backlog, ends_announced, pending
-from tests.job_store.jobs import claim_one, found, submit
+from tests.job_store.inspection import backlog, notifications, pending
+from tests.job_store.jobs import claim_one, get_job, submit
 from tests.job_store.racer import WORKERS
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ async def test_a_job_is_handed_to_one_of_many_who_claim_at_once(store: JobStore,
 
 
 async def test_a_job_ends_once_for_all_who_end_it_at_once(store: JobStore, redis_server: RedisServer) -> None:
-    async with many_stores(redis_server) as stores, ends_announced(store) as ended:
+    async with many_stores(redis_server) as stores, notifications(store) as ended:
         for _ in range(20):
             (job_id,) = await submit(store, b"payload")
             claim = await claim_one(store)
@@ -43,7 +43,7 @@ async def test_a_job_ends_once_for_all_who_end_it_at_once(store: JobStore, redis
             failures = [each.fail(claim, str(number)) for number, each in enumerate(stores)]
             told = await asyncio.gather(*itertools.chain(*zip(finishes, failures, strict=True)))
             finished, failed = set(told[::2]), set(told[1::2])
-            job = await found(store, job_id)
+            job = await get_job(store, job_id)
             assert (finished, failed) == (({True}, {False}) if job.status is JobStatus.SUCCEEDED else ({False}, {True}))
     assert len(ended) == len({job.id for job in ended}) == 20
 
@@ -75,7 +75,7 @@ async def test_processes_that_race_lose_their_leases_and_die_end_every_job_once(
             )
             for log, share in zip(logs, shares, strict=True)
         ]
-        async with ends_announced(store) as ended:
+        async with notifications(store) as ended:
             await wait_until(lambda: len(ended) > JOBS // 3, within=100)
             racers[-1].kill()
             await wait_until(lambda: len(ended) > JOBS // 2, within=100)
@@ -90,7 +90,7 @@ async def test_processes_that_race_lose_their_leases_and_die_end_every_job_once(
     accepted = {line["ended"]: line["as"] for line in said if "ended" in line}
     assert len(accepted) == sum("ended" in line for line in said), "no two ends of one job were accepted"
     for job in ended:
-        now = await found(store, job.id)
+        now = await get_job(store, job.id)
         assert (now.status, now.output, now.error) == (job.status, job.output, job.error)
         if job.id in accepted:
             assert end(job) == accepted[job.id]

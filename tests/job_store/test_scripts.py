@@ -1,13 +1,13 @@
 from job_store import DeadLetters, JobStatus, JobStore
-from tests.job_store.inspection import commands_sent
-from tests.job_store.jobs import SIAMESE, claim_one, found, submit
+from tests.job_store.inspection import sent_commands
+from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 
 async def test_a_script_is_sent_in_full_only_to_a_redis_that_does_not_know_it(store: JobStore) -> None:
     await store.redis.script_flush()
-    async with commands_sent(store.redis) as sent:
+    async with sent_commands(store.redis) as commands:
         await submit(store, b"1", b"2")
-    assert sent == ["EVALSHA", "EVAL", "EVALSHA"]
+    assert commands == ["EVALSHA", "EVAL", "EVALSHA"]
 
 
 async def test_a_redis_that_forgot_the_scripts_is_told_again(store: JobStore, dead_letters: DeadLetters) -> None:
@@ -30,4 +30,4 @@ async def test_a_redis_that_forgot_the_scripts_is_told_again(store: JobStore, de
     assert await store.finish(claim, SIAMESE)
     await forget()
     assert not await dead_letters.discard(job_id)
-    assert (await found(store, job_id)).status is JobStatus.SUCCEEDED
+    assert (await get_job(store, job_id)).status is JobStatus.SUCCEEDED

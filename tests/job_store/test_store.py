@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 
 from deploy.local import redis_server as redis_on_this_machine
 from harness.redis import RedisServer
+from harness.waiting import wait_until
 from job_store import Claim, DeadLetters, JobStore, StoreUnavailable, connect
-from tests.job_store.inspection import backlog, contents, hung, let_lease_run_out, let_pass, pending, wait_until_so
-from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
+from tests.job_store.inspection import backlog, contents, expire_lease, pending, run_event_loop, stall
+from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, get_job, submit
 
 CLAIM: Final = Claim("id", token=1, attempt=1, waited_ms=0, payload=b"payload")
 
@@ -40,7 +41,7 @@ async def rewrite_the_append_only_file(redis: Redis) -> None:
         state = await redis.info("persistence")
         return not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]
 
-    await wait_until_so(rewritten)
+    await wait_until(rewritten)
 
 
 async def kill(server: RedisServer, redis: Redis) -> None:
@@ -49,7 +50,7 @@ async def kill(server: RedisServer, redis: Redis) -> None:
     async def everything_is_written() -> bool:
         return bool((await redis.info("persistence"))["aof_buffer_length"] == 0)
 
-    await wait_until_so(everything_is_written)
+    await wait_until(everything_is_written)
     server.kill()
 
 
@@ -84,7 +85,7 @@ async def test_a_caller_who_is_cancelled_at_whatever_moment_is_cancelled(store: 
     (job_id,) = await submit(store, b"payload")
     for moment in range(40):
         caller = asyncio.create_task(store.find(job_id))
-        await let_pass(moment)
+        await run_event_loop(moment)
         if caller.cancel():
             await asyncio.wait([caller])
             assert caller.cancelled(), f"not when {moment} steps had passed"
@@ -104,7 +105,7 @@ async def test_while_redis_hangs_every_method_says_so_in_time(own_redis_server: 
     await own_redis_server.start()
     async with connect(own_redis_server.url, name="test", timeout=timedelta(milliseconds=100)) as redis:
         store = JobStore(redis)
-        with hung(own_redis_server):
+        with stall(own_redis_server):
             for call in EVERY_METHOD.values():
                 with pytest.raises(StoreUnavailable, match="Timeout"):
                     await call(store)
@@ -131,7 +132,7 @@ async def test_while_redis_loads_its_file_the_store_says_so_and_then_has_every_j
             except StoreUnavailable as unavailable:
                 return "loading" in str(unavailable)
 
-        await wait_until_so(it_says_so)
+        await wait_until(it_says_so)
         await starting
         assert await backlog(store) == ids
 
@@ -147,8 +148,8 @@ async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten
         await store.finish(claims[succeeded], SIAMESE)
         await store.fail(claims[failed], "broken")
         await store.requeue(claims[returned], counts=True)
-        await let_lease_run_out(store, lost)
-        before = [await found(store, job_id) for job_id in (succeeded, failed, held, lost, returned, waiting)]
+        await expire_lease(store, lost)
+        before = [await get_job(store, job_id) for job_id in (succeeded, failed, held, lost, returned, waiting)]
         if rewritten:
             await rewrite_the_append_only_file(redis)
         await kill(own_redis_server, redis)
@@ -156,7 +157,7 @@ async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten
             await store.find(waiting)
         await own_redis_server.start()
         for job in before:
-            after = await found(store, job.id)
+            after = await get_job(store, job.id)
             assert abs(after.expires_at - job.expires_at) < timedelta(seconds=1)
             assert replace(after, expires_at=job.expires_at) == job
         assert await pending(store) == [held, lost]

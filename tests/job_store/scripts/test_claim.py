@@ -6,8 +6,8 @@ from redis.asyncio import Redis
 
 from job_store import JobStatus, JobStore, Policy, StoreUnavailable
 from job_store.keys import WORKERS
-from tests.job_store.inspection import backlog, contents, entries, expire, keys, let_lease_run_out, pending
-from tests.job_store.jobs import SIAMESE, claim_one, found, submit
+from tests.job_store.inspection import backlog, contents, entries, expire_job, expire_lease, keys, pending
+from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 
 async def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: JobStore) -> None:
@@ -24,7 +24,7 @@ async def test_the_oldest_jobs_come_first_and_no_more_than_asked_for(store: JobS
 async def test_a_claimed_job_is_processing_and_says_since_when(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
-    job = await found(store, job_id)
+    job = await get_job(store, job_id)
     assert (job.status, job.attempts, job.completed_at) == (JobStatus.PROCESSING, 1, None)
     assert job.started_at
     assert (job.started_at - job.created_at) / timedelta(milliseconds=1) == pytest.approx(claim.waited_ms)
@@ -56,7 +56,7 @@ async def test_a_lease_that_lasts_leaves_the_job_to_its_worker(store: JobStore) 
 async def test_leases_that_ran_out_are_taken_over_before_jobs_that_wait(store: JobStore) -> None:
     lost, held, waiting, _ = await submit(store, b"lost", b"held", b"waiting", b"not asked for")
     first, _ = (await store.claim(2)).claims
-    await let_lease_run_out(store, lost)
+    await expire_lease(store, lost)
     again, other = (await store.claim(2)).claims
     assert (again.job_id, again.attempt, again.payload) == (lost, 2, b"lost")
     assert again.token > first.token
@@ -67,7 +67,7 @@ async def test_leases_that_ran_out_are_taken_over_before_jobs_that_wait(store: J
 async def test_more_leases_ran_out_than_asked_for(store: JobStore) -> None:
     ids = await submit(store, *[b"payload"] * 30)
     for claim in (await store.claim(30)).claims:
-        await let_lease_run_out(store, claim.job_id)
+        await expire_lease(store, claim.job_id)
     taken_over = [claim.job_id for _ in range(3) for claim in (await store.claim(10)).claims]
     assert taken_over == ids
 
@@ -77,7 +77,7 @@ async def test_leases_that_ran_out_are_found_among_many_that_last(store: JobStor
     await store.claim(60)
     overdue = [ids[0], ids[30], ids[31]]
     for job_id in overdue:
-        await let_lease_run_out(store, job_id)
+        await expire_lease(store, job_id)
     assert [claim.job_id for claim in (await store.claim(2)).claims] == overdue[:2]
     assert [claim.job_id for claim in (await store.claim(2)).claims] == overdue[2:]
 
@@ -95,9 +95,9 @@ async def test_a_job_whose_attempts_are_used_up_fails_and_is_not_handed_out(redi
     poison, good = await submit(store, b"poison", b"good")
     for _ in range(2):
         assert (await claim_one(store)).job_id == poison
-        await let_lease_run_out(store, poison)
+        await expire_lease(store, poison)
     assert [claim.job_id for claim in (await store.claim(2)).claims] == [good]
-    job = await found(store, poison)
+    job = await get_job(store, poison)
     assert (job.status, job.attempts) == (JobStatus.FAILED, 2)
     assert job.error == "gave up after 2 attempts: none of them came to an end"
     assert await redis.zrange(store.keys.dead_letters, 0, -1) == [poison.encode()]
@@ -108,7 +108,7 @@ async def test_a_job_whose_image_is_gone_fails_and_is_not_handed_out(store: JobS
     blind, good = await submit(store, b"blind", b"good")
     await store.redis.delete(store.keys.payload(blind))
     assert [claim.job_id for claim in (await store.claim(2)).claims] == [good]
-    job = await found(store, blind)
+    job = await get_job(store, blind)
     assert (job.status, job.error) == (JobStatus.FAILED, "the payload is no longer stored")
 
 
@@ -120,16 +120,16 @@ async def test_a_job_that_cannot_be_given_up_now_does_not_cost_the_others_their_
     with monkeypatch.context() as outage:
         outage.setattr(store, "fail", AsyncMock(side_effect=StoreUnavailable))
         assert [claim.job_id for claim in (await store.claim(2)).claims] == [good]
-    assert (await found(store, blind)).status is JobStatus.PROCESSING
-    await let_lease_run_out(store, blind)
+    assert (await get_job(store, blind)).status is JobStatus.PROCESSING
+    await expire_lease(store, blind)
     assert (await store.claim(1)).claims == []
-    assert (await found(store, blind)).status is JobStatus.FAILED
+    assert (await get_job(store, blind)).status is JobStatus.FAILED
 
 
 async def test_jobs_that_expired_while_they_waited_take_no_place_in_a_batch(store: JobStore) -> None:
     *expired, good = await submit(store, b"1", b"2", b"3", b"good")
     for job_id in expired:
-        await expire(store, job_id)
+        await expire_job(store, job_id)
     assert (await claim_one(store)).job_id == good
     assert await backlog(store) == await pending(store) == [good]
 
@@ -137,8 +137,8 @@ async def test_jobs_that_expired_while_they_waited_take_no_place_in_a_batch(stor
 async def test_a_job_that_expired_while_it_was_worked_on_leaves_nothing_behind(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
-    await let_lease_run_out(store, job_id)
-    await expire(store, job_id)
+    await expire_lease(store, job_id)
+    await expire_job(store, job_id)
     assert not await store.finish(claim, SIAMESE)
     assert (await store.claim(1)).claims == []
     assert await backlog(store) == await pending(store) == []
@@ -155,7 +155,7 @@ async def test_an_entry_that_is_not_the_jobs_own_is_dropped(store: JobStore) -> 
 async def test_an_entry_deleted_by_hand_keeps_no_other_from_being_taken_over(store: JobStore) -> None:
     deleted, lost = await submit(store, b"deleted", b"lost")
     for claim in (await store.claim(2)).claims:
-        await let_lease_run_out(store, claim.job_id)
+        await expire_lease(store, claim.job_id)
     entry = await store.redis.hget(store.keys.job(deleted), "entry")
     assert entry
     assert await store.redis.xdel(store.keys.backlog, entry) == 1
@@ -179,7 +179,7 @@ async def test_without_the_backlog_a_job_in_hand_still_comes_to_its_end(store: J
     assert await store.finish(claims[0], SIAMESE)
     assert await store.fail(claims[1], "broken")
     assert await store.requeue(claims[2], counts=True)
-    statuses = [(await found(store, job_id)).status for job_id in (finished, failed)]
+    statuses = [(await get_job(store, job_id)).status for job_id in (finished, failed)]
     assert statuses == [JobStatus.SUCCEEDED, JobStatus.FAILED]
     assert (await claim_one(store)).job_id == returned
     (new,) = await submit(store, b"new")

@@ -1,6 +1,6 @@
 from job_store import DeadLetters, JobStatus, JobStore
 from tests.job_store.inspection import contents, keys
-from tests.job_store.jobs import claim_one, found, submit
+from tests.job_store.jobs import claim_one, get_job, submit
 
 
 async def test_a_discarded_dead_letter_is_a_failed_job_without_an_image(
@@ -9,7 +9,7 @@ async def test_a_discarded_dead_letter_is_a_failed_job_without_an_image(
     (job_id,) = await submit(store, b"payload")
     await store.fail(await claim_one(store), "broken")
     assert await dead_letters.discard(job_id)
-    job = await found(store, job_id)
+    job = await get_job(store, job_id)
     assert (job.status, job.error) == (JobStatus.FAILED, "broken")
     assert await keys(store.redis) == {store.keys.job(job_id), store.keys.backlog}
     assert not await dead_letters.discard(job_id), "it is no dead letter any more"

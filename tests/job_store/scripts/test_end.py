@@ -4,14 +4,14 @@ import pytest
 from redis.asyncio import Redis
 
 from job_store import JobStatus, JobStore, Policy
-from tests.job_store.inspection import backlog, contents, ends_announced, keys, pending
-from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
+from tests.job_store.inspection import backlog, contents, keys, notifications, pending
+from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, get_job, submit
 
 
 async def test_a_finished_job_has_both_answers_and_no_image(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     assert await store.finish(await claim_one(store), SIAMESE)
-    job = await found(store, job_id)
+    job = await get_job(store, job_id)
     assert (job.status, job.provisional, job.output, job.error) == (JobStatus.SUCCEEDED, PERSIAN, SIAMESE, None)
     assert job.started_at
     assert job.completed_at
@@ -23,7 +23,7 @@ async def test_a_finished_job_has_both_answers_and_no_image(store: JobStore) -> 
 async def test_a_failed_job_says_why_and_is_a_dead_letter_with_its_image(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     assert await store.fail(await claim_one(store), "not an image: こわれた")
-    job = await found(store, job_id)
+    job = await get_job(store, job_id)
     assert (job.status, job.output, job.error) == (JobStatus.FAILED, None, "not an image: こわれた")
     assert job.completed_at
     assert await store.redis.get(store.keys.payload(job_id)) == b"payload"
@@ -52,12 +52,12 @@ async def test_more_dead_letters_than_may_be_lose_the_oldest_and_their_images(re
     assert await redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode() for job_id in ids[2:]]
     payloads = await redis.mget(*(store.keys.payload(job_id) for job_id in ids))
     assert payloads == [None, None, b"3", b"4"]
-    assert {(await found(store, job_id)).status for job_id in ids} == {JobStatus.FAILED}
+    assert {(await get_job(store, job_id)).status for job_id in ids} == {JobStatus.FAILED}
 
 
 async def test_each_job_that_ends_is_announced_once(store: JobStore) -> None:
     finished, failed = await submit(store, b"1", b"2")
-    async with ends_announced(store) as ended:
+    async with notifications(store) as ended:
         to_finish, to_fail = (await store.claim(2)).claims
         for _ in range(3):
             assert await store.finish(to_finish, SIAMESE)

@@ -1,8 +1,8 @@
 from redis.asyncio import Redis
 
 from job_store import DeadLetters, JobStatus, JobStore, Policy
-from tests.job_store.inspection import backlog, contents, let_lease_run_out
-from tests.job_store.jobs import SIAMESE, claim_one, found, submit
+from tests.job_store.inspection import backlog, contents, expire_lease
+from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 
 async def dead_letter(store: JobStore) -> str:
@@ -16,7 +16,7 @@ async def test_a_replayed_job_waits_again_as_if_it_had_never_been_tried(
 ) -> None:
     job_id = await dead_letter(store)
     assert await dead_letters.replay(job_id)
-    job = await found(store, job_id)
+    job = await get_job(store, job_id)
     assert (job.status, job.error, job.attempts) == (JobStatus.QUEUED, None, 0)
     assert (job.started_at, job.completed_at) == (None, None)
     assert await backlog(store) == [job_id]
@@ -29,7 +29,7 @@ async def test_a_replayed_job_is_worked_on_and_can_succeed(store: JobStore, dead
     claim = await claim_one(store)
     assert (claim.job_id, claim.payload, claim.attempt) == (job_id, b"payload", 1)
     assert await store.finish(claim, SIAMESE)
-    job = await found(store, job_id)
+    job = await get_job(store, job_id)
     assert (job.status, job.output, job.error) == (JobStatus.SUCCEEDED, SIAMESE, None)
 
 
@@ -39,9 +39,9 @@ async def test_a_replayed_job_has_all_its_attempts_again(redis: Redis) -> None:
     await DeadLetters(redis, store).replay(job_id)
     for attempt in (1, 2):
         assert (await claim_one(store)).attempt == attempt
-        await let_lease_run_out(store, job_id)
+        await expire_lease(store, job_id)
     assert (await store.claim(1)).claims == []
-    assert (await found(store, job_id)).status is JobStatus.FAILED
+    assert (await get_job(store, job_id)).status is JobStatus.FAILED
 
 
 async def test_only_a_dead_letter_can_be_replayed(store: JobStore, dead_letters: DeadLetters) -> None:

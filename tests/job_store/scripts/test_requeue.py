@@ -3,14 +3,14 @@ from redis.asyncio import Redis
 
 from job_store import JobStatus, JobStore, Policy
 from tests.job_store.inspection import backlog, pending
-from tests.job_store.jobs import claim_one, found, submit
+from tests.job_store.jobs import claim_one, get_job, submit
 
 
 @pytest.mark.parametrize(("counts", "attempts"), [(True, 1), (False, 0)])
 async def test_a_job_given_back_waits_at_the_end_of_the_backlog(store: JobStore, counts: bool, attempts: int) -> None:
     returned, other = await submit(store, b"returned", b"other")
     assert await store.requeue(await claim_one(store), counts=counts)
-    job = await found(store, returned)
+    job = await get_job(store, returned)
     assert (job.status, job.attempts) == (JobStatus.QUEUED, attempts)
     assert await backlog(store) == [other, returned]
     assert await pending(store) == []
@@ -26,4 +26,4 @@ async def test_only_attempts_that_count_are_used_up(redis: Redis) -> None:
         assert await store.requeue(await claim_one(store), counts=False)
     assert await store.requeue(await claim_one(store), counts=True)
     assert (await store.claim(1)).claims == []
-    assert (await found(store, job_id)).status is JobStatus.FAILED
+    assert (await get_job(store, job_id)).status is JobStatus.FAILED

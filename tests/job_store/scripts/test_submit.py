@@ -6,13 +6,13 @@ import pytest
 from redis.asyncio import Redis
 
 from job_store import JobStatus, JobStore, Policy, QueueFull
-from tests.job_store.inspection import commands_sent, contents
-from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, found, submit
+from tests.job_store.inspection import contents, sent_commands
+from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, get_job, submit
 
 
 async def test_a_submitted_job_is_queued_and_can_be_found(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
-    job = await found(store, job_id)
+    job = await get_job(store, job_id)
     assert (job.id, job.status, job.provisional) == (job_id, JobStatus.QUEUED, PERSIAN)
     assert (job.output, job.error, job.attempts, job.started_at, job.completed_at) == (None, None, 0, None, None)
     assert abs(job.created_at - datetime.now(UTC)) < timedelta(seconds=5)
@@ -70,6 +70,6 @@ async def test_a_job_takes_its_place_in_the_backlog_until_it_ends(redis: Redis) 
 
 async def test_a_submit_is_one_command_and_so_one_round_trip(store: JobStore) -> None:
     await submit(store, b"the first one brings the script")
-    async with commands_sent(store.redis) as sent:
+    async with sent_commands(store.redis) as commands:
         await submit(store, b"payload")
-    assert sent == ["EVALSHA"]
+    assert commands == ["EVALSHA"]
