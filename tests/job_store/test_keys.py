@@ -10,33 +10,33 @@ from tests.job_store import inspection
 from tests.job_store.jobs import SIAMESE, claim_one, submit
 
 
-async def every_kind_of_job(store: JobStore) -> None:
-    """Leave behind one job that succeeded, one dead letter, one that is worked on and one that waits."""
+async def add_jobs_of_every_status(store: JobStore) -> None:
+    """Leave one succeeded job, one dead letter, one processing job and one queued job."""
     await submit(store, b"1", b"2", b"3", b"4")
     await store.finish(await claim_one(store), SIAMESE)
     await store.fail(await claim_one(store), "broken")
     await claim_one(store)
 
 
-async def test_redis_holds_the_keys_of_the_table_and_no_others(store: JobStore) -> None:
-    await every_kind_of_job(store)
-    held = {
+async def test_redis_holds_only_the_documented_keys(store: JobStore) -> None:
+    await add_jobs_of_every_status(store)
+    stored = {
         (key.replace(key.rpartition(":")[2], "<id>") if key.count(":") == 2 else key, await store.redis.type(key))
         for key in await inspection.keys(store.redis)
     }
-    assert held == {
+    assert stored == {
         ("{sync_async}:job:<id>", b"hash"),
         ("{sync_async}:image:<id>", b"string"),
         ("{sync_async}:backlog", b"stream"),
         ("{sync_async}:dead_letters", b"zset"),
     }
     assert keys.__doc__
-    assert all(name.replace("sync_async", "prefix") in keys.__doc__ for name, _ in held)
+    assert all(name.replace("sync_async", "prefix") in keys.__doc__ for name, _ in stored)
 
 
-async def test_stores_of_different_prefixes_share_a_redis_and_never_meet(redis: Redis) -> None:
+async def test_stores_with_different_prefixes_are_isolated(redis: Redis) -> None:
     ours, theirs = JobStore(redis, keys=Keys("ours")), JobStore(redis, keys=Keys("theirs"))
-    await every_kind_of_job(ours)
+    await add_jobs_of_every_status(ours)
     before = {key: value for key, value in (await inspection.contents(redis)).items() if key.startswith("{ours}:")}
     (job_id,) = await submit(theirs, b"payload")
     assert await ours.find(job_id) is None
@@ -49,16 +49,16 @@ async def test_stores_of_different_prefixes_share_a_redis_and_never_meet(redis: 
     assert after == before
 
 
-async def test_all_keys_are_in_one_slot_so_that_a_cluster_takes_the_scripts(
+async def test_the_scripts_run_on_a_cluster_because_all_keys_share_a_slot(
     own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = redis_on_this_machine.command
+    command = redis_on_this_machine.command
     monkeypatch.setattr(
         redis_on_this_machine,
         "command",
-        lambda *args, **options: [*alone(*args, **options), "--cluster-enabled", "yes"],
+        lambda *args, **options: [*command(*args, **options), "--cluster-enabled", "yes"],
     )
-    while own_redis_server.port > 55_535:  # a cluster's nodes talk to each other on the port 10 000 above
+    while own_redis_server.port > 55_535:  # a cluster node also listens on its port + 10,000
         own_redis_server.port = free_port()
     await own_redis_server.start()
     async with own_redis_server.client() as redis:
@@ -69,7 +69,7 @@ async def test_all_keys_are_in_one_slot_so_that_a_cluster_takes_the_scripts(
 
         await wait_until(cluster_is_up)
         store = JobStore(redis)
-        await every_kind_of_job(store)
+        await add_jobs_of_every_status(store)
         slots = {await redis.cluster("KEYSLOT", key) for key in await inspection.keys(redis)}
         assert len(slots) == 1
         assert await DeadLetters(redis, store).list()

@@ -1,6 +1,6 @@
-"""Whatever clients, workers and operators do, in whatever order: Redis and the model agree after each step.
+"""Random sequences of steps by clients, workers and operators: Redis and the model agree after each step.
 
-No time passes here: leases run out and jobs expire when a rule says so.
+Leases and jobs expire only when a rule says so.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import pytest
 from hypothesis import settings
-from hypothesis import strategies as some
+from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     MultipleResults,
@@ -30,6 +30,7 @@ from redis.asyncio import Redis as AsyncRedis
 from harness.redis import RedisServer
 from job_store import Claim, DeadLetters, JobStore, Policy, QueueFull
 from job_store.keys import WORKERS
+from tests.job_store.inspection import STOP
 from tests.job_store.model import Model
 
 pytestmark = pytest.mark.slow
@@ -47,17 +48,17 @@ class JobStoreMachine(RuleBasedStateMachine):
         self.run, self.store, self.redis, self.keys = run, store, redis, store.keys
         self.dead_letters = DeadLetters(store.redis, store)
         self.model = Model(POLICY, completed_at=lambda job_id: int(self.hash(job_id)[b"completed_at"]))
-        self.as_it_ended: dict[str, Mapping[bytes, bytes]] = {}
-        self.announcements = redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-        self.announcements.subscribe(self.keys.ended)
+        self.final_hashes: dict[str, Mapping[bytes, bytes]] = {}
+        self.notifications = redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        self.notifications.subscribe(self.keys.ended)
 
-    @initialize(max_attempts=some.integers(1, 3))
-    def allow(self, max_attempts: int) -> None:
+    @initialize(max_attempts=st.integers(1, 3))
+    def set_max_attempts(self, max_attempts: int) -> None:
         self.store.policy = self.model.policy = replace(POLICY, max_attempts=max_attempts)
 
-    # What clients do
+    # Clients
 
-    @rule(target=jobs, count=some.integers(1, 4))
+    @rule(target=jobs, count=st.integers(1, 4))
     def submit(self, count: int) -> MultipleResults[str]:
         return multiple(*(self.submit_one() for _ in range(count) if self.model.has_room()))
 
@@ -69,19 +70,19 @@ class JobStoreMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.model.has_room())
     @rule()
-    def submit_too_many(self) -> None:
+    def submit_to_a_full_backlog(self) -> None:
         with pytest.raises(QueueFull):
             self.run(self.store.submit(b"payload", {}))
 
-    # What workers do, also with claims that are outdated
+    # Workers, which also use outdated claims
 
-    @rule(target=claims, count=some.integers(1, 3))
+    @rule(target=claims, count=st.integers(1, 3))
     def claim(self, count: int) -> MultipleResults[Claim]:
         return self.claim_up_to(count)
 
-    @rule(target=claims, count=some.integers(1, 4))
-    def take_over(self, count: int) -> MultipleResults[Claim]:
-        self.every_lease_runs_out()
+    @rule(target=claims, count=st.integers(1, 4))
+    def reclaim(self, count: int) -> MultipleResults[Claim]:
+        self.expire_every_lease()
         return self.claim_up_to(count)
 
     def claim_up_to(self, count: int) -> MultipleResults[Claim]:
@@ -90,16 +91,16 @@ class JobStoreMachine(RuleBasedStateMachine):
         assert all(claim.payload == b"payload" for claim in claims)
         return multiple(*claims)
 
-    @rule(claim=claims, label=some.sampled_from(["this", "that"]))
+    @rule(claim=claims, label=st.sampled_from(["tabby", "lynx"]))
     def finish(self, claim: Claim, label: str) -> None:
-        done = self.run(self.store.finish(claim, {"label": label}))
-        assert done == self.model.finish(claim, f'{{"label":"{label}"}}')
+        recorded = self.run(self.store.finish(claim, {"label": label}))
+        assert recorded == self.model.finish(claim, f'{{"label":"{label}"}}')
 
-    @rule(claim=claims, error=some.sampled_from(["broken", "unreadable"]))
+    @rule(claim=claims, error=st.sampled_from(["broken", "unreadable"]))
     def fail(self, claim: Claim, error: str) -> None:
         assert self.run(self.store.fail(claim, error)) == self.model.fail(claim, error)
 
-    @rule(claim=claims, counts=some.booleans())
+    @rule(claim=claims, counts=st.booleans())
     def requeue(self, claim: Claim, counts: bool) -> None:
         assert self.run(self.store.requeue(claim, counts=counts)) == self.model.requeue(claim, counts=counts)
 
@@ -107,7 +108,7 @@ class JobStoreMachine(RuleBasedStateMachine):
     def extend(self, claim: Claim) -> None:
         assert self.run(self.store.extend(claim)) == self.model.extend(claim)
 
-    # What operators do
+    # Operators
 
     @rule(job_id=jobs)
     def replay(self, job_id: str) -> None:
@@ -121,31 +122,31 @@ class JobStoreMachine(RuleBasedStateMachine):
     def list_dead_letters(self) -> None:
         assert [job.id for job in self.run(self.dead_letters.list())] == self.model.list_dead_letters()
 
-    # What happens
+    # Faults
 
     @rule()
-    def every_lease_runs_out(self) -> None:
+    def expire_every_lease(self) -> None:
         for entry, expected in zip(self.entries(), self.model.backlog, strict=True):
-            if expected.is_taken:
+            if expected.is_claimed:
                 self.redis.xclaim(self.keys.backlog, WORKERS, WORKERS, 0, [entry], idle=3_600_000, justid=True)
-                expected.lease_ran_out = True
+                expected.has_expired_lease = True
 
-    @rule(job_id=jobs, only_its_image=some.booleans())
-    def a_job_is_lost(self, job_id: str, only_its_image: bool) -> None:
+    @rule(job_id=jobs, only_its_payload=st.booleans())
+    def expire(self, job_id: str, only_its_payload: bool) -> None:
         self.redis.delete(self.keys.payload(job_id))
-        self.model.jobs[job_id].has_image = False
-        if not only_its_image:
+        self.model.jobs[job_id].has_payload = False
+        if not only_its_payload:
             self.redis.delete(self.keys.job(job_id))
             self.model.expire(job_id)
 
     @rule()
-    def redis_forgets_the_scripts(self) -> None:
+    def flush_scripts(self) -> None:
         self.redis.script_flush()
 
-    # What is promised
+    # Invariants
 
     @invariant()
-    def each_job_is_as_the_model_has_it(self) -> None:
+    def each_job_equals_its_model(self) -> None:
         for job_id, job in self.model.jobs.items():
             fields = self.hash(job_id)
             assert bool(fields) is not job.has_expired
@@ -156,57 +157,57 @@ class JobStoreMachine(RuleBasedStateMachine):
                 assert fields.get(b"error") == (job.error.encode() if job.error else None)
 
     @invariant()
-    def a_job_that_has_ended_never_changes(self) -> None:
+    def an_ended_job_never_changes(self) -> None:
         for job_id, job in self.model.jobs.items():
-            if job.is_over and not job.has_expired:
-                assert self.hash(job_id) == self.as_it_ended.setdefault(job_id, self.hash(job_id))
+            if job.is_final and not job.has_expired:
+                assert self.hash(job_id) == self.final_hashes.setdefault(job_id, self.hash(job_id))
             else:
-                self.as_it_ended.pop(job_id, None)
+                self.final_hashes.pop(job_id, None)
 
     @invariant()
-    def each_job_that_has_not_ended_has_one_entry_and_no_other_has_any(self) -> None:
+    def only_jobs_that_have_not_ended_have_an_entry_and_each_has_one(self) -> None:
         backlog = list(self.entries().values())
         assert backlog == [entry.job_id for entry in self.model.backlog]
         live = {job_id: job for job_id, job in self.model.jobs.items() if not job.has_expired}
-        assert sorted(set(backlog) & set(live)) == sorted(job_id for job_id in live if not live[job_id].is_over)
+        assert sorted(set(backlog) & set(live)) == sorted(job_id for job_id in live if not live[job_id].is_final)
         assert len(set(backlog)) == len(backlog)
 
     @invariant()
-    def the_jobs_under_a_lease_are_those_being_processed(self) -> None:
+    def the_claimed_jobs_are_those_being_processed(self) -> None:
         entries = self.entries()
         if not entries or not self.redis.xinfo_groups(self.keys.backlog):
-            return  # no worker has come yet
+            return  # there was no claim yet
         pending = self.redis.xpending_range(self.keys.backlog, WORKERS, "-", "+", 100)
-        held = [entries[cast(bytes, entry["message_id"])] for entry in pending]
-        assert held == [entry.job_id for entry in self.model.backlog if entry.is_taken]
-        assert all(self.model.jobs[job_id].status == "processing" for job_id in held)
+        claimed = [entries[cast(bytes, entry["message_id"])] for entry in pending]
+        assert claimed == [entry.job_id for entry in self.model.backlog if entry.is_claimed]
+        assert all(self.model.jobs[job_id].status == "processing" for job_id in claimed)
 
     @invariant()
-    def an_image_is_there_until_its_job_ends_and_while_it_is_a_dead_letter(self) -> None:
+    def a_payload_is_stored_until_its_job_ends_and_while_it_is_a_dead_letter(self) -> None:
         payloads = {job_id for job_id in self.model.jobs if self.redis.exists(self.keys.payload(job_id))}
-        assert payloads == {job_id for job_id, job in self.model.jobs.items() if job.has_image}
-        assert {job_id for job_id in payloads if self.model.jobs[job_id].is_over} <= set(self.model.dead_letters)
+        assert payloads == {job_id for job_id, job in self.model.jobs.items() if job.has_payload}
+        assert {job_id for job_id in payloads if self.model.jobs[job_id].is_final} <= set(self.model.dead_letters)
 
     @invariant()
-    def the_newest_failed_jobs_are_the_dead_letters(self) -> None:
+    def the_dead_letters_are_the_newest_failed_jobs(self) -> None:
         letters = cast(list[tuple[bytes, float]], self.redis.zrange(self.keys.dead_letters, 0, -1, withscores=True))
-        assert {job_id.decode(): died for job_id, died in letters} == self.model.dead_letters
+        assert {job_id.decode(): failed_at for job_id, failed_at in letters} == self.model.dead_letters
         assert len(letters) <= POLICY.max_dead_letters
 
     @invariant()
-    def no_key_lives_for_ever(self) -> None:
+    def every_key_has_a_ttl(self) -> None:
         assert [key for key in self.redis.scan_iter() if self.redis.pttl(key) == -1] == []
 
     def teardown(self) -> None:
-        """Each end was announced once, in order."""
-        self.redis.publish(self.keys.ended, "that was all")
-        announced = []
-        with closing(self.announcements):
-            while (job_id := self.next_announcement()) != "that was all":
-                announced.append(job_id)
-        assert announced == self.model.announcements
+        """Check that each end was published once, in order."""
+        self.redis.publish(self.keys.ended, STOP)
+        published = []
+        with closing(self.notifications):
+            while (job_id := self.next_notification()) != STOP:
+                published.append(job_id)
+        assert published == self.model.notifications
 
-    # How to look into Redis
+    # Inspection
 
     def hash(self, job_id: str) -> Mapping[bytes, bytes]:
         return cast(Mapping[bytes, bytes], self.redis.hgetall(self.keys.job(job_id)))
@@ -215,22 +216,22 @@ class JobStoreMachine(RuleBasedStateMachine):
         listed = cast(list[tuple[bytes, dict[bytes, bytes]]], self.redis.xrange(self.keys.backlog))
         return {entry: fields[b"id"].decode() for entry, fields in listed}
 
-    def next_announcement(self) -> str:
-        while not (message := self.announcements.get_message(timeout=5)):
+    def next_notification(self) -> str:
+        while not (message := self.notifications.get_message(timeout=5)):
             pass
         return cast(bytes, message["data"]).decode()
 
 
-def test_redis_does_what_the_model_does(redis_server: RedisServer) -> None:
+def test_redis_agrees_with_the_model_after_random_steps(redis_server: RedisServer) -> None:
     with (
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
         client(redis_server, runner) as redis,
-        Redis(port=redis_server.port) as onlooker,
+        Redis(port=redis_server.port) as observer,
     ):
 
         class Machine(JobStoreMachine):
             def __init__(self) -> None:
-                super().__init__(runner.run, JobStore(redis), onlooker)
+                super().__init__(runner.run, JobStore(redis), observer)
 
         run_state_machine_as_test(
             Machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None, database=None)

@@ -27,7 +27,8 @@ EVERY_METHOD: Final[dict[str, Callable[[JobStore], Awaitable[object]]]] = {
     "find": lambda store: store.find("id"),
     "backlog length": lambda store: store.backlog_length(),
     "list dead letters": lambda store: DeadLetters(store.redis, store).list(),
-    "see a dead letter": lambda store: DeadLetters(store.redis, store).payload("id"),
+    "find a dead letter": lambda store: DeadLetters(store.redis, store).find("id"),
+    "read a payload": lambda store: DeadLetters(store.redis, store).payload("id"),
     "replay": lambda store: DeadLetters(store.redis, store).replay("id"),
     "discard": lambda store: DeadLetters(store.redis, store).discard("id"),
 }
@@ -37,30 +38,30 @@ each_method = pytest.mark.parametrize("call", EVERY_METHOD.values(), ids=list(EV
 async def rewrite_the_append_only_file(redis: Redis) -> None:
     await redis.bgrewriteaof()
 
-    async def rewritten() -> bool:
-        state = await redis.info("persistence")
-        return not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]
+    async def is_rewritten() -> bool:
+        info = await redis.info("persistence")
+        return not info["aof_rewrite_in_progress"] and not info["aof_rewrite_scheduled"]
 
-    await wait_until(rewritten)
+    await wait_until(is_rewritten)
 
 
 async def kill(server: RedisServer, redis: Redis) -> None:
-    """Kill Redis once its file has all that it answered for: on a busy disk it may write up to two seconds later."""
+    """Kill Redis once its file is complete: with a busy disk it may write up to two seconds after its replies."""
 
-    async def everything_is_written() -> bool:
+    async def file_is_complete() -> bool:
         return bool((await redis.info("persistence"))["aof_buffer_length"] == 0)
 
-    await wait_until(everything_is_written)
+    await wait_until(file_is_complete)
     server.kill()
 
 
 @pytest.mark.parametrize("job_id", ["unknown", "", "*", "../backlog", "a b\r\nc", "猫", "0" * 10_000])
-async def test_a_job_that_never_was_is_not_found(store: JobStore, job_id: str) -> None:
+async def test_an_unknown_job_is_not_found(store: JobStore, job_id: str) -> None:
     await submit(store, b"payload")
     assert await store.find(job_id) is None
 
 
-async def test_the_backlog_is_as_long_as_there_are_jobs_not_yet_ended(store: JobStore) -> None:
+async def test_the_backlog_length_counts_jobs_that_have_not_ended(store: JobStore) -> None:
     assert await store.backlog_length() == 0
     await submit(store, b"1", b"2", b"3")
     claim = await claim_one(store)
@@ -69,7 +70,7 @@ async def test_the_backlog_is_as_long_as_there_are_jobs_not_yet_ended(store: Job
     assert await store.backlog_length() == 2
 
 
-async def test_a_redis_that_was_emptied_takes_new_jobs_and_no_late_answers(store: JobStore) -> None:
+async def test_an_emptied_redis_accepts_new_jobs_and_refuses_late_results(store: JobStore) -> None:
     await submit(store, b"1", b"2")
     lost = await claim_one(store)
     await store.redis.flushall()
@@ -81,19 +82,19 @@ async def test_a_redis_that_was_emptied_takes_new_jobs_and_no_late_answers(store
     assert (await claim_one(store)).job_id == job_id
 
 
-async def test_a_caller_who_is_cancelled_at_whatever_moment_is_cancelled(store: JobStore) -> None:
+async def test_a_caller_can_be_cancelled_at_any_moment(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
-    for moment in range(40):
+    for turns in range(40):
         caller = asyncio.create_task(store.find(job_id))
-        await run_event_loop(moment)
+        await run_event_loop(turns)
         if caller.cancel():
             await asyncio.wait([caller])
-            assert caller.cancelled(), f"not when {moment} steps had passed"
+            assert caller.cancelled(), f"when cancelled after {turns} turns of the event loop"
     assert await store.find(job_id)
 
 
 @each_method
-async def test_without_redis_every_method_says_so(
+async def test_every_method_raises_store_unavailable_without_redis(
     own_redis_server: RedisServer, call: Callable[[JobStore], Awaitable[object]]
 ) -> None:
     async with own_redis_server.client() as redis:
@@ -101,7 +102,7 @@ async def test_without_redis_every_method_says_so(
             await call(JobStore(redis))
 
 
-async def test_while_redis_hangs_every_method_says_so_in_time(own_redis_server: RedisServer) -> None:
+async def test_every_method_times_out_while_redis_is_stalled(own_redis_server: RedisServer) -> None:
     await own_redis_server.start()
     async with connect(own_redis_server.url, name="test", timeout=timedelta(milliseconds=100)) as redis:
         store = JobStore(redis)
@@ -111,7 +112,7 @@ async def test_while_redis_hangs_every_method_says_so_in_time(own_redis_server: 
                     await call(store)
 
 
-async def test_while_redis_loads_its_file_the_store_says_so_and_then_has_every_job(
+async def test_the_store_is_unavailable_while_redis_loads_its_file_and_then_has_every_job(
     own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await own_redis_server.start()
@@ -120,50 +121,55 @@ async def test_while_redis_loads_its_file_the_store_says_so_and_then_has_every_j
         ids = await submit(store, *(random.randbytes(40_000) for _ in range(200)))
         await rewrite_the_append_only_file(redis)
         await kill(own_redis_server, redis)
-        command, slowly = redis_on_this_machine.command, ["--key-load-delay", "2000"]  # microseconds a key
+        command, slow_load = redis_on_this_machine.command, ["--key-load-delay", "2000"]  # microseconds per key
         monkeypatch.setattr(
-            redis_on_this_machine, "command", lambda *args, **options: [*command(*args, **options), *slowly]
+            redis_on_this_machine, "command", lambda *args, **options: [*command(*args, **options), *slow_load]
         )
         starting = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(own_redis_server.start())))
 
-        async def it_says_so() -> bool:
+        async def is_loading() -> bool:
             try:
                 return await store.find(ids[0]) is None
-            except StoreUnavailable as unavailable:
-                return "loading" in str(unavailable)
+            except StoreUnavailable as error:
+                return "loading" in str(error)
 
-        await wait_until(it_says_so)
+        await wait_until(is_loading)
         await starting
         assert await backlog(store) == ids
 
 
-@pytest.mark.parametrize("rewritten", [False, True], ids=["as it was written", "rewritten"])
-async def test_every_job_outlives_redis(own_redis_server: RedisServer, rewritten: bool) -> None:
+@pytest.mark.parametrize("rewritten", [False, True], ids=["appended", "rewritten"])
+async def test_every_job_survives_a_crash_of_redis(own_redis_server: RedisServer, rewritten: bool) -> None:
     await own_redis_server.start()
     async with own_redis_server.client() as redis:
         store = JobStore(redis)
         dead_letters = DeadLetters(redis, store)
-        succeeded, failed, held, lost, returned, waiting = await submit(store, b"1", b"2", b"3", b"4", b"5", b"6")
+        succeeded, failed, held, expired, requeued, queued = await submit(store, b"1", b"2", b"3", b"4", b"5", b"6")
         claims = {claim.job_id: claim for claim in (await store.claim(5)).claims}
         await store.finish(claims[succeeded], SIAMESE)
         await store.fail(claims[failed], "broken")
-        await store.requeue(claims[returned], counts=True)
-        await expire_lease(store, lost)
-        before = [await get_job(store, job_id) for job_id in (succeeded, failed, held, lost, returned, waiting)]
+        await store.requeue(claims[requeued], counts=True)
+        await expire_lease(store, expired)
+        before = [await get_job(store, job_id) for job_id in (succeeded, failed, held, expired, requeued, queued)]
         if rewritten:
             await rewrite_the_append_only_file(redis)
         await kill(own_redis_server, redis)
         with pytest.raises(StoreUnavailable):
-            await store.find(waiting)
+            await store.find(queued)
         await own_redis_server.start()
         for job in before:
             after = await get_job(store, job.id)
             assert abs(after.expires_at - job.expires_at) < timedelta(seconds=1)
             assert replace(after, expires_at=job.expires_at) == job
-        assert await pending(store) == [held, lost]
+        assert await pending(store) == [held, expired]
         claimed = (await store.claim(5)).claims
-        assert [(claim.job_id, claim.payload) for claim in claimed] == [(lost, b"4"), (waiting, b"6"), (returned, b"5")]
-        assert await store.finish(claims[held], SIAMESE), "its lease and its claim still hold"
-        assert not await store.finish(claims[lost], SIAMESE)
+        payloads = [(claim.job_id, claim.payload) for claim in claimed]
+        assert payloads == [
+            (expired, b"4"),
+            (queued, b"6"),
+            (requeued, b"5"),
+        ]
+        assert await store.finish(claims[held], SIAMESE), "its lease has not expired"
+        assert not await store.finish(claims[expired], SIAMESE)
         assert [letter.id for letter in await dead_letters.list()] == [failed]
         assert await dead_letters.replay(failed)

@@ -8,7 +8,7 @@ from tests.job_store.inspection import backlog, contents, keys, notifications, p
 from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, get_job, submit
 
 
-async def test_a_finished_job_has_both_answers_and_no_image(store: JobStore) -> None:
+async def test_a_finished_job_has_both_answers_and_no_payload(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     assert await store.finish(await claim_one(store), SIAMESE)
     job = await get_job(store, job_id)
@@ -20,7 +20,7 @@ async def test_a_finished_job_has_both_answers_and_no_image(store: JobStore) -> 
     assert await backlog(store) == await pending(store) == []
 
 
-async def test_a_failed_job_says_why_and_is_a_dead_letter_with_its_image(store: JobStore) -> None:
+async def test_a_failed_job_has_its_error_and_is_a_dead_letter_with_its_payload(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     assert await store.fail(await claim_one(store), "not an image: こわれた")
     job = await get_job(store, job_id)
@@ -31,7 +31,7 @@ async def test_a_failed_job_says_why_and_is_a_dead_letter_with_its_image(store: 
     assert await backlog(store) == await pending(store) == []
 
 
-async def test_an_ended_job_keeps_what_is_told_of_it_and_its_fence(store: JobStore) -> None:
+async def test_an_ended_job_keeps_its_public_fields_and_its_token(store: JobStore) -> None:
     succeeded, failed = await submit(store, b"1", b"2")
     await store.finish(await claim_one(store), SIAMESE)
     await store.fail(await claim_one(store), "broken")
@@ -41,21 +41,21 @@ async def test_an_ended_job_keeps_what_is_told_of_it_and_its_fence(store: JobSto
     assert set(await store.redis.hkeys(store.keys.job(failed))) == common | {b"error"}
 
 
-async def test_more_dead_letters_than_may_be_lose_the_oldest_and_their_images(redis: Redis) -> None:
+async def test_the_oldest_dead_letters_beyond_the_limit_are_dropped_with_their_payloads(redis: Redis) -> None:
     store = JobStore(redis, Policy(max_dead_letters=2))
     ids = []
     for payload in (b"1", b"2", b"3", b"4"):
         ids += await submit(store, payload)
         await store.fail(await claim_one(store), "broken")
         assert await redis.zcard(store.keys.dead_letters) == min(len(ids), 2)
-        await redis.zadd(store.keys.dead_letters, {ids[-1]: len(ids)})  # in one millisecond there is no oldest
+        await redis.zadd(store.keys.dead_letters, {ids[-1]: len(ids)})  # two failures in one millisecond have no order
     assert await redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode() for job_id in ids[2:]]
     payloads = await redis.mget(*(store.keys.payload(job_id) for job_id in ids))
     assert payloads == [None, None, b"3", b"4"]
     assert {(await get_job(store, job_id)).status for job_id in ids} == {JobStatus.FAILED}
 
 
-async def test_each_job_that_ends_is_announced_once(store: JobStore) -> None:
+async def test_each_job_that_ends_is_published_once(store: JobStore) -> None:
     finished, failed = await submit(store, b"1", b"2")
     async with notifications(store) as ended:
         to_finish, to_fail = (await store.claim(2)).claims
@@ -65,23 +65,23 @@ async def test_each_job_that_ends_is_announced_once(store: JobStore) -> None:
     assert [job.id for job in ended] == [finished, failed]
 
 
-async def test_an_end_told_twice_is_true_twice_and_the_second_changes_nothing(store: JobStore) -> None:
+async def test_recording_the_same_end_twice_succeeds_and_changes_nothing(store: JobStore) -> None:
     await submit(store, b"1", b"2")
     to_finish, to_fail = (await store.claim(2)).claims
     assert await store.finish(to_finish, SIAMESE)
     assert await store.fail(to_fail, "broken")
-    soon = timedelta(seconds=10)
+    short_ttl = timedelta(seconds=10)
     for key in await keys(store.redis):
-        await store.redis.pexpire(key, soon)
+        await store.redis.pexpire(key, short_ttl)
     before = await contents(store.redis)
     assert await store.finish(to_finish, PERSIAN)
     assert await store.fail(to_fail, "broken differently")
     assert await contents(store.redis) == before
-    assert all([await store.redis.pttl(key) <= 10_000 for key in before]), "nor does any key live longer"
+    assert all([await store.redis.pttl(key) <= 10_000 for key in before]), "no TTL was renewed"
 
 
 @pytest.mark.parametrize("end", ["finish", "fail"])
-async def test_an_ended_job_stays_as_it_ended(store: JobStore, end: str) -> None:
+async def test_an_ended_job_never_changes(store: JobStore, end: str) -> None:
     await submit(store, b"payload")
     claim = await claim_one(store)
     assert await (store.finish(claim, SIAMESE) if end == "finish" else store.fail(claim, "broken"))

@@ -3,16 +3,16 @@ from tests.job_store.inspection import expire_lease
 from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 
-async def test_an_extended_lease_starts_anew(store: JobStore) -> None:
+async def test_extending_renews_the_lease(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
     await expire_lease(store, job_id)
     assert await store.extend(claim)
-    assert (await store.claim(1)).claims == [], "nobody else may take it"
+    assert (await store.claim(1)).claims == [], "no other worker can claim it"
     assert await store.finish(claim, SIAMESE)
 
 
-async def test_an_extended_job_stays_the_same_attempt(store: JobStore) -> None:
+async def test_extending_does_not_count_as_an_attempt(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     claim = await claim_one(store)
     for _ in range(10):

@@ -7,19 +7,19 @@ from tests.job_store.jobs import claim_one, get_job, submit
 
 
 @pytest.mark.parametrize(("counts", "attempts"), [(True, 1), (False, 0)])
-async def test_a_job_given_back_waits_at_the_end_of_the_backlog(store: JobStore, counts: bool, attempts: int) -> None:
-    returned, other = await submit(store, b"returned", b"other")
+async def test_a_requeued_job_is_queued_at_the_end_of_the_backlog(store: JobStore, counts: bool, attempts: int) -> None:
+    requeued, other = await submit(store, b"requeued", b"other")
     assert await store.requeue(await claim_one(store), counts=counts)
-    job = await get_job(store, returned)
+    job = await get_job(store, requeued)
     assert (job.status, job.attempts) == (JobStatus.QUEUED, attempts)
-    assert await backlog(store) == [other, returned]
+    assert await backlog(store) == [other, requeued]
     assert await pending(store) == []
     claims = (await store.claim(2)).claims
-    assert [(claim.job_id, claim.attempt) for claim in claims] == [(other, 1), (returned, attempts + 1)]
-    assert claims[1].payload == b"returned"
+    assert [(claim.job_id, claim.attempt) for claim in claims] == [(other, 1), (requeued, attempts + 1)]
+    assert claims[1].payload == b"requeued"
 
 
-async def test_only_attempts_that_count_are_used_up(redis: Redis) -> None:
+async def test_attempts_that_do_not_count_are_not_used_up(redis: Redis) -> None:
     store = JobStore(redis, Policy(max_attempts=1))
     (job_id,) = await submit(store, b"payload")
     for _ in range(5):

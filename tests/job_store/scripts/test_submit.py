@@ -18,9 +18,7 @@ async def test_a_submitted_job_is_queued_and_can_be_found(store: JobStore) -> No
     assert abs(job.created_at - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-async def test_an_id_is_96_bits_from_the_systems_source_of_secrets(
-    store: JobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_id_is_96_bits_from_the_secrets_module(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     token_hex, drawn = secrets.token_hex, []
 
     def draw(size: int) -> str:
@@ -34,10 +32,8 @@ async def test_an_id_is_96_bits_from_the_systems_source_of_secrets(
     assert all(re.fullmatch("[0-9a-f]{24}", job_id) for job_id in ids)
 
 
-async def test_an_id_in_use_is_passed_over_and_its_job_untouched(
-    store: JobStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draws = iter(["ended", "waiting", "ended", "waiting", "ended", "free"])
+async def test_an_id_in_use_is_skipped_and_its_job_unchanged(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = iter(["ended", "queued", "ended", "queued", "ended", "free"])
     monkeypatch.setattr(secrets, "token_hex", lambda _: next(draws))
     await submit(store, b"1")
     await store.finish(await claim_one(store), SIAMESE)
@@ -45,11 +41,11 @@ async def test_an_id_in_use_is_passed_over_and_its_job_untouched(
     before = await contents(store.redis)
     assert await submit(store, b"3") == ["free"]
     after = await contents(store.redis)
-    for key in (store.keys.job("ended"), store.keys.job("waiting"), store.keys.payload("waiting")):
+    for key in (store.keys.job("ended"), store.keys.job("queued"), store.keys.payload("queued")):
         assert after[key] == before[key]
 
 
-async def test_a_full_backlog_refuses_and_stores_nothing(redis: Redis) -> None:
+async def test_a_full_backlog_refuses_a_job_and_stores_nothing(redis: Redis) -> None:
     store = JobStore(redis, Policy(max_backlog=2))
     await submit(store, b"1", b"2")
     before = await contents(redis)
@@ -58,7 +54,7 @@ async def test_a_full_backlog_refuses_and_stores_nothing(redis: Redis) -> None:
     assert await contents(redis) == before
 
 
-async def test_a_job_takes_its_place_in_the_backlog_until_it_ends(redis: Redis) -> None:
+async def test_a_job_counts_towards_the_backlog_until_it_ends(redis: Redis) -> None:
     store = JobStore(redis, Policy(max_backlog=1))
     await submit(store, b"1")
     claim = await claim_one(store)
@@ -68,8 +64,8 @@ async def test_a_job_takes_its_place_in_the_backlog_until_it_ends(redis: Redis) 
     assert await submit(store, b"2")
 
 
-async def test_a_submit_is_one_command_and_so_one_round_trip(store: JobStore) -> None:
-    await submit(store, b"the first one brings the script")
+async def test_a_submit_is_a_single_command(store: JobStore) -> None:
+    await submit(store, b"loads the script")
     async with sent_commands(store.redis) as commands:
         await submit(store, b"payload")
     assert commands == ["EVALSHA"]
