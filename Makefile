@@ -58,7 +58,10 @@ models: $(VENV)/.run ## Export both models again if trained weights have become 
 
 .PHONY: check
 check: $(VENV)/.dev ## Run the linters and the fast tests, in less than a minute
-	@$(MAKE) lint
+	@$(MAKE) -j2 lint fast_tests
+
+.PHONY: fast_tests
+fast_tests: $(VENV)/.dev
 	@exec $(BIN)/python -m pytest -q -m "not slow" $(PYTEST_ARGS)
 
 .PHONY: test

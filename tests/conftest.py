@@ -3,7 +3,6 @@
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Final
 
 import httpx
 import hypothesis
@@ -20,18 +19,17 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # no test r
 hypothesis.settings.register_profile("shared machine", deadline=None)  # how long a step takes is not what is tested
 hypothesis.settings.load_profile("shared machine")
 
-SLOW_FIXTURES: Final = {
-    *("models_dir", "exported", "exported_once", "untrained_machine", "machine", "built", "server", "service"),
-    *("docker_engine", "compose_program"),
-}
-"""They export or serve a model, or start containers."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that use a slow fixture. `make check` runs the others."""
+    """Mark the tests that need the fixture `slow`. `make check` runs all others."""
     for item in items:
-        if isinstance(item, pytest.Function) and SLOW_FIXTURES.intersection(item.fixturenames):
+        if isinstance(item, pytest.Function) and "slow" in item.fixturenames:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def slow() -> None:
+    """Requested by the fixtures that export or serve a model or start containers."""
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -60,7 +58,7 @@ def own_redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def models_dir() -> Path:
+def models_dir(slow: None) -> Path:
     return models.export_both()
 
 

@@ -14,6 +14,7 @@ from typing import Final
 PURPOSES: Final = {
     "curl": "to run the commands of README.md",
     "faketime": "to change a worker's clock",
+    "git": "to check out an earlier commit",
     "wrk": "to generate load",
 }
 """Each package has a program of the same name."""

@@ -14,7 +14,7 @@ def samples() -> Samples:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChaosStack]:
+async def stack(slow: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChaosStack]:
     """Shared by the tests that leave its processes running and restore its links."""
     settings = {"JOB_TTL": str(JOB_TTL_S), "BODY_TIMEOUT": str(BODY_TIMEOUT_S)}
     async with chaos_stack(tmp_path_factory.mktemp("stack") / "stack", export_once(), settings) as stack:

@@ -37,7 +37,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def docker_engine() -> None:
+def docker_engine(slow: None) -> None:
     try:
         engine.bring_up()
     except engine.NoEngine as why:
@@ -45,7 +45,7 @@ def docker_engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def compose_program() -> None:
+def compose_program(slow: None) -> None:
     """docker-compose itself, which reads files without an engine."""
     if is_installed():
         return
