@@ -1,4 +1,4 @@
-"""Runs a coroutine beside the body of an `async with`."""
+"""Runs a coroutine in the background of an `async with` block."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, suppress
 
 @asynccontextmanager
 async def background_task(coroutine: Coroutine[object, object, None]) -> AsyncIterator[asyncio.Task[None]]:
-    """Start the coroutine as a task, and cancel it when the context ends.
+    """Start the coroutine as a task, and cancel the task when the context ends.
 
-    An exception that it raised by itself is raised again at the end of the context.
+    If the coroutine raised an exception meanwhile, the end of the context raises it again.
     """
     task = asyncio.create_task(coroutine)
     try:

@@ -1,4 +1,4 @@
-"""What the proxy and the worker are both told by the environment, so that it is spelled and meant the same."""
+"""Environment variables that the proxy and the worker share, with one spelling, one default and one meaning."""
 
 import re
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from redis.connection import parse_url
 
@@ -20,64 +21,65 @@ def project_version() -> str:
     return version
 
 
-def _seconds(value: object) -> object:
+def _parse_seconds(value: object) -> object:
     try:
-        return timedelta(seconds=float(value))  # type: ignore[arg-type]
+        return timedelta(seconds=float(value))  # type: ignore[arg-type] # other types raise a TypeError
     except (TypeError, ValueError, OverflowError):
         return value
 
 
-SecondsOrZero = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))]
-"""A span of time, written as a number of seconds (`0.25`) or in ISO 8601 (`PT15M`); 0 is no time at all."""
+SecondsOrZero = Annotated[timedelta, BeforeValidator(_parse_seconds), Field(ge=timedelta(0))]
+"""A duration of 0 or more, written as a number of seconds (`0.25`) or in ISO 8601 (`PT15M`)."""
 
-Seconds = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(milliseconds=1))]
-"""A span of time of which there must be some: a limit or a lease of 0 is a mistake. Redis counts milliseconds."""
+Seconds = Annotated[timedelta, BeforeValidator(_parse_seconds), Field(ge=timedelta(milliseconds=1))]
+"""A duration of at least a millisecond, the unit of Redis: a timeout or a lease of 0 is a mistake."""
 
 
-def _capitals(value: object) -> object:
+def _to_upper_case(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-def _redis_url(url: str) -> str:
-    parse_url(url)  # type: ignore[no-untyped-call] # says itself what is wrong
+def _check_redis_url(url: str) -> str:
+    parse_url(url)  # type: ignore[no-untyped-call] # untyped in redis-py; raises a ValueError that names the mistake
     return url
 
 
 class ServiceSettings(BaseSettings):
-    """Each field is the environment variable of its name in capitals."""
+    """The environment variable of a field has the field's name in upper case."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_capitals)] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_to_upper_case)] = "INFO"
     log_format: Literal["logfmt", "json"] = "logfmt"
 
     accurate_model: str = "inception_v3"
-    """The name it is served under."""
+    """The name that the model is served under."""
     accurate_model_address: str = "localhost:8510"
-    """`host:port` of its gRPC API; a name of several addresses shares the calls among them."""
+    """`host:port` of the model server's gRPC API. Calls are balanced over all addresses that the name resolves to."""
     labels: FilePath = ROOT / "data" / "imagenet_labels.json"
-    """A JSON array of names, one for each score of both models."""
+    """A JSON file: an array of class names, one for each score. Both models use it."""
 
-    redis_url: Annotated[str, AfterValidator(_redis_url)] = "redis://localhost:6379/0"
+    redis_url: Annotated[str, AfterValidator(_check_redis_url)] = "redis://localhost:6379/0"
     job_ttl: Seconds = timedelta(days=1)
-    """How long an answer can be fetched after its job ended."""
+    """How long a job can be fetched after it has ended."""
     pending_ttl: Seconds = timedelta(days=7)
     """How long a job may wait for a worker."""
     max_queue_length: int = Field(10_000, gt=0)
-    """Jobs that may wait or be worked on at once."""
+    """The most jobs that are queued or claimed."""
 
     @classmethod
     def from_environment(cls, process: str) -> Self:
-        """Read the environment, or end the process with a line for each variable that makes no sense."""
+        """Read the environment, or exit with one line for each invalid variable."""
         try:
             return cls()
         except ValidationError as error:
-            faults = (
-                f"{'.'.join(map(str, e['loc'])).upper()}={_shown(e['input'])}: {e['msg']}" for e in error.errors()
-            )
-            sys.exit("\n".join(f"{process}: {fault}" for fault in faults))
+            sys.exit("\n".join(f"{process}: {_describe(details)}" for details in error.errors()))
 
 
-def _shown(value: object) -> str:
-    """Without the password of a URL."""
-    return re.sub(r"[^/]*@", "***@", str(value))
+def _describe(error: ErrorDetails) -> str:
+    variable = ".".join(map(str, error["loc"])).upper()
+    return f"{variable}={_without_password(str(error['input']))}: {error['msg']}"
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"[^/]*@", "***@", url)

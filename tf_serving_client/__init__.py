@@ -1,4 +1,18 @@
-"""Asks a model over TensorFlow Serving's gRPC API. The only place that knows a protobuf."""
+"""The client of the model servers, over TensorFlow Serving's gRPC API. Only this package uses its protobuf messages.
+
+A call passes these files, in this order:
+
+    classifier          the Protocols that the proxy and the worker call; test doubles implement them too
+    image_classifier    implements `Classifier`: one Predict for a batch of images
+    channel             the gRPC connection to the replicas of a model
+    protos              TensorFlow Serving's protobuf modules and stubs
+    errors              the errors of a call, by gRPC status code
+    prediction          the best labels of one image
+    labels              the names of the classes, read from a file
+
+Beside them, `model_status` implements `Availability` and reads the signature of the served version, and `model_log`
+logs that version at startup.
+"""
 
 from tf_serving_client.channel import open_channel
 from tf_serving_client.classifier import Availability, Classifier

@@ -1,4 +1,4 @@
-"""What the proxy and the worker need of a model. `ImageClassifier` and `ModelStatus` implement it over gRPC."""
+"""The interface to a model. `ImageClassifier` and `ModelStatus` implement it over gRPC, test doubles in memory."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,7 +8,7 @@ from tf_serving_client.prediction import Prediction
 
 
 class Classifier(Protocol):
-    """Classifies batches. Another model server, or a test, implements this."""
+    """Classifies batches of payloads."""
 
     @property
     def model(self) -> str:

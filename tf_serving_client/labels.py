@@ -1,4 +1,4 @@
-"""The names of the classes, in the order of a model's scores."""
+"""Reads the names of the classes, in the order of a model's scores."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,17 @@ class BadLabels(Exception):
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Read a JSON array of strings. Raises `BadLabels`, with what to do, for anything else."""
+    """Read a JSON array of strings. For anything else, raises `BadLabels`, whose message says what to do."""
     try:
         labels = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise BadLabels(f"{path} can't be read as labels: {error}; set LABELS to a JSON array of names") from error
+        raise BadLabels(
+            f"{path} cannot be read as labels: {error}; set LABELS to a file with a JSON array of names"
+        ) from error
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
-        raise BadLabels(f"{path} must hold one JSON array of strings, one name for each score the models answer with")
+        raise BadLabels(f"{path} must hold one JSON array of strings, one name for each score of the models")
     try:
         "".join(labels).encode()
     except UnicodeEncodeError as error:
-        raise BadLabels(f"{path} has a name with half a character in it ({error.reason}): write it in full") from error
+        raise BadLabels(f"{path} has a name with half a character ({error.reason}): write both halves") from error
     return tuple(labels)

@@ -1,4 +1,4 @@
-"""Logs once which version of a model is served, and warns where its answers mean nothing."""
+"""Logs which version of a model is served, and warns if its weights were never trained."""
 
 import asyncio
 from typing import Final
@@ -10,23 +10,25 @@ from tf_serving_client.model_status import ModelStatus
 RETRY_INTERVAL_S: Final = 1.0
 
 
-async def log_served_models(*models: ModelStatus) -> None:
-    """Log each model as soon as its server answers. Returns when all are logged; run it in the background."""
-    await asyncio.gather(*(_log_served_model(model) for model in models))
+async def log_served_models(*statuses: ModelStatus) -> None:
+    """Log each model once its server responds. Returns when all are logged; run it in the background."""
+    await asyncio.gather(*(_log_served_model(status) for status in statuses))
 
 
-async def _log_served_model(model: ModelStatus) -> None:
-    log = service_log.get_logger()
+async def _log_served_model(status: ModelStatus) -> None:
     while True:
         try:
-            served = await model.describe()
+            description = await status.describe()
+            break
         except ContractBroken as error:
-            log.error("model contract broken", model=model.model, error=str(error))
+            service_log.get_logger().error("model contract broken", model=status.model, error=str(error))
             return
         except ModelError:
             await asyncio.sleep(RETRY_INTERVAL_S)
-        else:
-            break
-    log.info("model served", model=served.model, version=served.version)
-    if served.untrained:
-        log.warning("weights untrained", model=served.model, error="the weights are UNTRAINED: the labels mean nothing")
+    service_log.get_logger().info("model served", model=description.model, version=description.version)
+    if description.is_untrained:
+        service_log.get_logger().warning(
+            "weights untrained",
+            model=description.model,
+            error="the weights are UNTRAINED, so the labels mean nothing: export the model with trained weights",
+        )

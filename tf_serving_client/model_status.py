@@ -31,7 +31,7 @@ class ModelDescription:
 
     model: str
     version: int
-    untrained: bool
+    is_untrained: bool
     """The weights were never trained, so the labels mean nothing."""
 
 

@@ -1,4 +1,4 @@
-"""What a model makes of one image."""
+"""The best labels of one image."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from operator import itemgetter
 from typing import Final, Self
 
 TOP_K: Final = 5
-"""ImageNet's own second yardstick: the right class among the first five."""
+"""ImageNet also reports top-5 accuracy: whether the right class is among the best five."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """`top_k` holds (label, score) pairs, the best first; scores are softmax outputs, 0 to 1."""
+    """`top_k` holds pairs (label, score), best first; scores are softmax outputs from 0 to 1."""
 
     model: str
     version: int
@@ -21,7 +21,7 @@ class Prediction:
 
     @classmethod
     def from_scores(cls, model: str, version: int, scores: Sequence[float], labels: Sequence[str]) -> Self:
-        """`scores`: one float32 for each label. Raises `ValueError` where they are not, or not finite."""
+        """`scores` holds a float32 for each label. Raises `ValueError` if it does not, or if a score is not finite."""
         if len(scores) != len(labels):
             raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
         if not math.isfinite(sum(scores)):
@@ -38,7 +38,7 @@ class Prediction:
         return self.top_k[0][1]
 
     def as_answer(self) -> dict[str, object]:
-        """As it goes into a job, and into JSON."""
+        """Return the JSON object that a job stores."""
         return {
             "model": self.model,
             "version": self.version,

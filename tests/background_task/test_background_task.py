@@ -1,4 +1,4 @@
-"""A task that lives as long as the context around it."""
+"""A background task lives as long as its context."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ async def test_the_task_is_cancelled_when_the_context_ends() -> None:
     assert task.cancelled()
 
 
-async def test_an_exception_of_the_task_is_raised_at_the_end_of_the_context() -> None:
+async def test_an_exception_of_the_task_is_raised_when_the_context_ends() -> None:
     async def fail() -> None:
         raise RuntimeError("broken")
 

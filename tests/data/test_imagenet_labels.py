@@ -1,4 +1,4 @@
-"""`data/imagenet_labels.json`: what every score index is called."""
+"""`data/imagenet_labels.json`: the class name of each score."""
 
 import json
 from collections import Counter
@@ -36,21 +36,21 @@ def test_there_is_a_name_for_each_of_the_1001_scores(labels: list[str]) -> None:
         (518, "crane"),
         (639, "maillot"),
         (640, "maillot"),
-        (837, "sunglass"),  # the lens that lights a fire; the next one is worn
+        (837, "sunglass"),  # a magnifying lens; the next class is worn
         (838, "sunglasses"),
         (935, "hotdog"),
         (955, "banana"),
         (1000, "toilet tissue"),
     ],
 )
-def test_the_order_is_that_of_keras_after_the_background(labels: list[str], index: int, name: str) -> None:
+def test_the_labels_have_the_order_of_keras_after_the_background(labels: list[str], index: int, name: str) -> None:
     assert labels[index] == name
 
 
-def test_each_class_has_one_name_as_people_write_it(labels: list[str]) -> None:
+def test_each_class_has_one_name_in_plain_spelling(labels: list[str]) -> None:
     assert all(name == name.strip() and name for name in labels)
     assert not [name for name in labels if "," in name or "_" in name]
 
 
-def test_only_the_two_pairs_that_share_a_name_are_there_twice(labels: list[str]) -> None:
+def test_only_two_names_occur_twice(labels: list[str]) -> None:
     assert {name for name, count in Counter(labels).items() if count > 1} == {"crane", "maillot"}

@@ -1,4 +1,4 @@
-"""The one log line: one shape, whoever says it and whatever a client put into it."""
+"""All log lines have one format, whatever code logs them and whatever text of a client they contain."""
 
 import json
 import logging
@@ -11,18 +11,19 @@ import service_log
 
 
 @pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    root, quiet = logging.getLogger(), logging.getLogger("python_multipart")
-    handlers, level, quiet_level = root.handlers[:], root.level, quiet.level
+def restored_logging() -> Iterator[None]:
+    """Undo `configure` after each test."""
+    root, form_parser = logging.getLogger(), logging.getLogger("python_multipart")
+    handlers, root_level, form_parser_level = root.handlers[:], root.level, form_parser.level
     yield
     structlog.reset_defaults()
     service_log.get_logger.cache_clear()
-    root.handlers[:], root.level = handlers, level
-    quiet.setLevel(quiet_level)
+    root.handlers[:], root.level = handlers, root_level
+    form_parser.setLevel(form_parser_level)
 
 
 @pytest.mark.parametrize("fmt", ["logfmt", "json"])
-def test_nothing_in_a_line_can_move_a_terminal_or_start_another_line(
+def test_a_logged_value_cannot_control_the_terminal_or_start_a_new_line(
     fmt: service_log.Format, capsys: pytest.CaptureFixture[str]
 ) -> None:
     service_log.configure("proxy", fmt=fmt)
@@ -32,37 +33,33 @@ def test_nothing_in_a_line_can_move_a_terminal_or_start_another_line(
     assert "forged" in line
 
 
-def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_json_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     service_log.configure("proxy", fmt="json")
     service_log.get_logger().info("job accepted", job="5b1c", label="Persian cat")
-    said = json.loads(capsys.readouterr().out)
-    assert (said["process"], said["event"], said["job"], said["label"]) == (
-        "proxy",
-        "job accepted",
-        "5b1c",
-        "Persian cat",
-    )
+    line = json.loads(capsys.readouterr().out)
+    fields = (line["process"], line["event"], line["job"], line["label"])
+    assert fields == ("proxy", "job accepted", "5b1c", "Persian cat")
 
 
-def test_what_a_library_says_is_a_line_of_the_same_shape(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_of_libraries_have_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:
     service_log.configure("proxy")
     try:
         raise ValueError("broken\nin two")
     except ValueError:
         logging.getLogger("uvicorn.error").exception("Exception in %s", "ASGI")
-    logging.getLogger("somebody").info("that all is well")
+    logging.getLogger("library").info("below the level that is logged")
     [line] = capsys.readouterr().out.splitlines()
     assert 'process=proxy level=error event="library message" logger=uvicorn.error error="Exception in ASGI"' in line
     assert "ValueError: broken\\nin two" in line
 
 
-def test_a_level_of_a_library_s_own_is_the_one_below(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_library_s_custom_level_is_rounded_down(capsys: pytest.CaptureFixture[str]) -> None:
     service_log.configure("proxy")
-    logging.getLogger("somebody").log(logging.WARNING + 5, "notice")
+    logging.getLogger("library").log(logging.WARNING + 5, "notice")
     assert "level=warning" in capsys.readouterr().out
 
 
-def test_what_a_client_did_to_a_form_is_not_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_form_is_not_logged_as_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     service_log.configure("proxy")
     logging.getLogger("python_multipart.multipart").warning("Did not find boundary character 45 at index 2")
     assert capsys.readouterr() == ("", "")

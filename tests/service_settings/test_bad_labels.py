@@ -1,4 +1,4 @@
-"""Labels that are no labels end either process before it opens anything."""
+"""Both processes exit with one line if the labels file is invalid, before they open any connection."""
 
 import os
 import subprocess
@@ -11,14 +11,14 @@ from harness.process import PYTHON, ROOT
 
 @pytest.mark.parametrize("process", ["proxy", "backend"])
 @pytest.mark.parametrize(
-    ("labels", "fault"),
+    ("labels", "problem"),
     [('{"cat": 1}', "must hold one JSON array of strings"), (r'["cat", "\ud83d"]', "has a name with half a character")],
 )
-def test_labels_that_are_no_labels_are_one_line(process: str, labels: str, fault: str, tmp_path: Path) -> None:
+def test_an_invalid_labels_file_is_named_in_one_line(process: str, labels: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(labels)
     environment = {**os.environ, "LABELS": str(tmp_path / "labels.json"), "PORT": "0"}
     command = [PYTHON, "-m", process]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 1
-    [line] = ended.stderr.splitlines()
-    assert line.startswith(f"{process}: {tmp_path / 'labels.json'} {fault}")
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"{process}: {tmp_path / 'labels.json'} {problem}")

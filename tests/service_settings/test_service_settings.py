@@ -1,4 +1,4 @@
-"""What the environment may say, and the one line for what it may not."""
+"""Valid values are read from the environment; an invalid value exits with one line that names the variable."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +10,11 @@ from proxy.settings import Settings as Proxy
 from service_settings import ServiceSettings
 
 
-def fault(monkeypatch: pytest.MonkeyPatch, settings: type[ServiceSettings], variable: str, value: str) -> str:
+def error_line(monkeypatch: pytest.MonkeyPatch, settings: type[ServiceSettings], variable: str, value: str) -> str:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(SystemExit) as ended:
-        settings.from_environment("it")
-    [line] = str(ended.value).splitlines()
+    with pytest.raises(SystemExit) as exit_:
+        settings.from_environment("process")
+    [line] = str(exit_.value).splitlines()
     return line
 
 
@@ -23,37 +23,37 @@ def fault(monkeypatch: pytest.MonkeyPatch, settings: type[ServiceSettings], vari
     ("settings", "variable"),
     [(Backend, "LEASE"), (Proxy, "QUEUE_TIMEOUT"), (ServiceSettings, "JOB_TTL"), (ServiceSettings, "PENDING_TTL")],
 )
-def test_a_time_that_makes_no_sense_is_one_line_that_names_it(
+def test_an_invalid_duration_is_named_in_one_line(
     monkeypatch: pytest.MonkeyPatch, settings: type[ServiceSettings], variable: str, value: str
 ) -> None:
-    assert fault(monkeypatch, settings, variable, value).startswith(f"it: {variable}={value}: ")
+    assert error_line(monkeypatch, settings, variable, value).startswith(f"process: {variable}={value}: ")
 
 
-def test_a_grace_may_be_none_but_not_less(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grace_period_may_be_zero_but_not_negative(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHUTDOWN_GRACE", "0")
     assert Backend().shutdown_grace == timedelta(0)
-    assert fault(monkeypatch, Backend, "SHUTDOWN_GRACE", "-1").startswith("it: SHUTDOWN_GRACE=-1: ")
+    assert error_line(monkeypatch, Backend, "SHUTDOWN_GRACE", "-1").startswith("process: SHUTDOWN_GRACE=-1: ")
 
 
-def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PORT", "LEASE", "LOG_LEVEL", "HEALTH_SOCKET"):
         monkeypatch.setenv(name, "")
     assert Proxy().port == 8000
     assert Backend().health_socket is None
 
 
-def test_a_level_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_level_may_be_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "debug")
     assert ServiceSettings().log_level == "DEBUG"
 
 
 @pytest.mark.parametrize("url", ["http://me:secret@redis:6379", "redis:6379", "redis://me:secret@redis:port"])
-def test_what_is_no_redis_is_one_line_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    line = fault(monkeypatch, ServiceSettings, "REDIS_URL", url)
-    assert line.startswith("it: REDIS_URL=")
+def test_an_invalid_redis_url_is_reported_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    line = error_line(monkeypatch, ServiceSettings, "REDIS_URL", url)
+    assert line.startswith("process: REDIS_URL=")
     assert "secret" not in line
 
 
-def test_labels_that_are_not_there_are_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_labels_file_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     missing = str(tmp_path / "labels.json")
-    assert fault(monkeypatch, ServiceSettings, "LABELS", missing).startswith(f"it: LABELS={missing}: ")
+    assert error_line(monkeypatch, ServiceSettings, "LABELS", missing).startswith(f"process: LABELS={missing}: ")

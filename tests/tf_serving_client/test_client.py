@@ -1,4 +1,4 @@
-"""The client against the real model server: every error row, both encodings, and no TensorFlow."""
+"""The client with the real model server: predictions, every kind of error, and no import of TensorFlow."""
 
 import subprocess
 from collections.abc import AsyncIterator
@@ -41,68 +41,66 @@ def classifier(
     return ImageClassifier(channel, model, labels, timedelta(seconds=20))
 
 
-async def test_a_batch_is_answered_in_its_order_as_its_images_alone_are(channel: grpc.aio.Channel, cat: bytes) -> None:
+async def test_a_batch_has_the_same_predictions_as_its_images_one_by_one(channel: grpc.aio.Channel, cat: bytes) -> None:
     images = [cat, encoded(), cat, encoded("L", form="PNG")]
-    together = await classifier(channel).classify(images)
-    alone = [(await classifier(channel).classify([image]))[0] for image in images]
-    assert [prediction.label for prediction in together] == [prediction.label for prediction in alone]
-    assert [p.score for p in together] == pytest.approx([p.score for p in alone], abs=1e-4)
-    assert together[0].version >= 1
-    assert [score for _, score in together[0].top_k] == sorted((s for _, s in together[0].top_k), reverse=True)
+    batch = await classifier(channel).classify(images)
+    singles = [(await classifier(channel).classify([image]))[0] for image in images]
+    assert [prediction.label for prediction in batch] == [prediction.label for prediction in singles]
+    assert [p.score for p in batch] == pytest.approx([p.score for p in singles], abs=1e-4)
+    assert batch[0].version >= 1
+    assert [score for _, score in batch[0].top_k] == sorted((s for _, s in batch[0].top_k), reverse=True)
 
 
-async def test_an_image_that_can_t_be_read_is_rejected_and_so_is_all_its_batch(
-    channel: grpc.aio.Channel, cat: bytes
-) -> None:
+async def test_an_unreadable_image_is_rejected_with_its_whole_batch(channel: grpc.aio.Channel, cat: bytes) -> None:
     for images in ([b"no image"], [b""], [cat[:5000]], [cat, cat[:5000]]):
         with pytest.raises(ImageRejected):
             await classifier(channel).classify(images)
 
 
-async def test_a_model_that_is_not_served_is_unavailable(channel: grpc.aio.Channel, cat: bytes) -> None:
+async def test_a_model_that_the_server_does_not_have_is_unavailable(channel: grpc.aio.Channel, cat: bytes) -> None:
     with pytest.raises(ModelUnavailable):
         await classifier(channel, model="resnet").classify([cat])
 
 
-async def test_a_server_that_is_not_there_is_unavailable_at_once(cat: bytes) -> None:
-    async with open_channel(f"127.0.0.1:{free_port()}") as nowhere:
+async def test_a_model_is_unavailable_at_once_if_no_server_listens(cat: bytes) -> None:
+    async with open_channel(f"127.0.0.1:{free_port()}") as channel:
         with pytest.raises(ModelUnavailable):
-            await ImageClassifier(nowhere, "mobilenet_v2", LABELS, timedelta(seconds=60)).classify([cat])
-        assert not await ModelStatus(nowhere, "mobilenet_v2", SECOND).is_available()
+            await ImageClassifier(channel, "mobilenet_v2", LABELS, timedelta(seconds=60)).classify([cat])
+        assert not await ModelStatus(channel, "mobilenet_v2", SECOND).is_available()
 
 
-async def test_an_answer_after_the_deadline_is_too_slow(channel: grpc.aio.Channel, cat: bytes) -> None:
+async def test_a_response_after_the_deadline_is_too_slow(channel: grpc.aio.Channel, cat: bytes) -> None:
     with pytest.raises(ModelTooSlow):
         await ImageClassifier(channel, "mobilenet_v2", LABELS, timedelta(milliseconds=1)).classify([cat] * 8)
 
 
-async def test_scores_for_other_labels_break_the_contract(channel: grpc.aio.Channel, cat: bytes) -> None:
+async def test_a_wrong_number_of_scores_breaks_the_contract(channel: grpc.aio.Channel, cat: bytes) -> None:
     with pytest.raises(ContractBroken, match="1001 scores for 1 images of 10 labels"):
         await classifier(channel, labels=LABELS[:10]).classify([cat])
 
 
-async def test_the_status_of_a_model_is_available_or_not(channel: grpc.aio.Channel) -> None:
+async def test_only_a_served_model_is_available(channel: grpc.aio.Channel) -> None:
     assert await ModelStatus(channel, "mobilenet_v2", SECOND).is_available()
     assert not await ModelStatus(channel, "resnet", SECOND).is_available()
 
 
-async def test_a_model_describes_itself_and_untrained_weights_can_t_hide(stack: Stack) -> None:
+async def test_the_description_tells_whether_the_weights_are_untrained(stack: Stack) -> None:
     async with open_channel(f"127.0.0.1:{stack.accurate_port}") as channel:
         description = await ModelStatus(channel, "inception_v3", SECOND).describe()
         assert description.version >= 1
         newest = max((stack.models / "inception_v3").glob("[0-9]*"), key=lambda path: int(path.name))
         record = (newest / "assets.extra" / "export.json").read_text("utf-8")
-        assert description.untrained == ('"untrained"' in record)
+        assert description.is_untrained == ('"untrained"' in record)
 
 
-def test_scores_that_are_no_numbers_or_too_few_are_refused() -> None:
+def test_too_few_scores_and_nan_are_refused() -> None:
     with pytest.raises(ValueError, match="2 scores for 3 labels"):
         Prediction.from_scores("m", 1, [0.5, 0.5], ["a", "b", "c"])
     with pytest.raises(ValueError, match="not numbers"):
         Prediction.from_scores("m", 1, [0.5, float("nan"), 0.1], ["a", "b", "c"])
 
 
-def test_the_best_five_labels_are_kept_the_best_first() -> None:
+def test_a_prediction_holds_the_five_best_labels_best_first() -> None:
     prediction = Prediction.from_scores("m", 7, [0.1, 0.3, 0.05, 0.2, 0.15, 0.2], list("abcdef"))
     assert prediction.label == "b"
     assert prediction.top_k == (("b", 0.3), ("d", 0.2), ("f", 0.2), ("e", 0.15), ("a", 0.1))
@@ -110,16 +108,16 @@ def test_the_best_five_labels_are_kept_the_best_first() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "[1, 2]", '"a"'])
-def test_labels_that_are_none_are_refused_with_what_to_do(tmp_path: Path, content: str) -> None:
+def test_invalid_labels_are_refused_with_the_name_of_the_file(tmp_path: Path, content: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(content)
     with pytest.raises(BadLabels, match=r"labels\.json"):
         read_labels(path)
 
 
-@pytest.mark.parametrize(("module", "most_mb"), [("tf_serving_client", 60), ("proxy.app", 90), ("backend.worker", 70)])
-def test_importing_it_loads_no_tensorflow(module: str, most_mb: int) -> None:
-    """TensorFlow's runtime alone would be over 400 MB."""
+@pytest.mark.parametrize(("module", "max_mb"), [("tf_serving_client", 60), ("proxy.app", 90), ("backend.worker", 70)])
+def test_importing_a_package_does_not_load_tensorflow(module: str, max_mb: int) -> None:
+    """TensorFlow's runtime alone would take over 400 MB."""
     program = f"""
 import sys
 import {module}
@@ -127,12 +125,12 @@ assert "tensorflow" not in sys.modules and "tensorflow.python" not in sys.module
 status = open("/proc/self/status").read()
 print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
 """
-    said = subprocess.run([PYTHON, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert float(said.stdout) < most_mb
+    result = subprocess.run([PYTHON, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(result.stdout) < max_mb
 
 
 @pytest.mark.slow
-def test_tensorflow_itself_can_still_be_imported_afterwards() -> None:
+def test_tensorflow_can_still_be_imported_afterwards() -> None:
     program = "import tf_serving_client, tensorflow; print(tensorflow.constant(2) + 2)"
-    said = subprocess.run([PYTHON, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "4" in said.stdout
+    result = subprocess.run([PYTHON, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "4" in result.stdout
