@@ -4,15 +4,16 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Final
 
 from harness.process import ROOT
 from proxy.app import create_app
 from proxy.settings import Settings
 from service_settings import project_version
 
-VERSION = project_version()
-SUFFIXES = {"", ".lua", ".md", ".py", ".toml", ".yml", ".proxy", ".backend"}
-NOT_OURS = {"var", "requirements", "CHANGELOG.md"}
+VERSION: Final = project_version()
+SUFFIXES: Final = {"", ".lua", ".md", ".py", ".toml", ".yml", ".proxy", ".backend"}
+NOT_OURS: Final = {"var", "requirements", "CHANGELOG.md"}
 
 
 def sources() -> list[Path]:

@@ -1,4 +1,4 @@
-"""The stack as a person has it from `make`, apart from any other: own project, own port, own image tags."""
+"""The stack that `make` starts, isolated from other stacks by its own project name, port and image tags."""
 
 import contextlib
 import hashlib
@@ -18,20 +18,21 @@ from harness.waiting import wait_until
 from tests.compose.container import Container
 from tests.compose.engine import DOCKER, docker, succeeds
 
+SERVICES: Final = ("proxy", "backend", "imagenet-mobilenet-v2", "imagenet-inception-v3", "redis")
 THIS_CLONE: Final = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
 VERSION: Final = f"test-{THIS_CLONE}"
-"""The images' version: always the same in one clone, so that a second run finds the first one's."""
-KEPT_VARIABLES: Final = (
+"""The version of the images. It is the same for all runs in one clone, so that later runs reuse the images."""
+INHERITED_VARIABLES: Final = (
     *("PATH", "HOME", "LANG", "TMPDIR", "PYTHON_IMAGE", "REDIS_IMAGE", "DOCKER", "DOCKER_BUILDKIT", "DOCKER_COMPOSE"),
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
 )
-"""Nothing else of this shell reaches make: neither settings of the services nor what make tells its children."""
+"""make inherits only these: neither settings of the services nor the variables of an outer make."""
 
 
 def compose_command() -> list[str]:
-    """As the Makefile chooses it: the plugin, else the program of its own."""
-    if chosen := os.environ.get("DOCKER_COMPOSE"):
-        return shlex.split(chosen)
+    """Return the command that the Makefile chooses: the plugin `docker compose`, else `docker-compose`."""
+    if command := os.environ.get("DOCKER_COMPOSE"):
+        return shlex.split(command)
     return [*DOCKER, "compose"] if succeeds("compose", "version") else ["docker-compose"]
 
 
@@ -39,41 +40,41 @@ def is_installed() -> bool:
     return shutil.which(compose_command()[0]) is not None
 
 
-@dataclass
+@dataclass(slots=True)
 class Stack:
     variables: Mapping[str, str]
-    """Of make: which variant this is."""
+    """Passed to make; they select the variant of the stack."""
     project: str = f"compose-test-{THIS_CLONE}"
     port: int = field(default_factory=free_port)
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        inherited = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
         weights = {"IMAGENET_WEIGHTS_DIR": str(WEIGHTS_DIR)} if WEIGHTS_DIR.exists() else {}
         own = {"COMPOSE_PROJECT_NAME": self.project, "PORT": str(self.port), "IMAGE_VERSION": VERSION}
-        return {**kept, **weights, **own, **self.variables}
+        return {**inherited, **weights, **own, **self.variables}
 
-    def try_make(self, *words: str, timeout: float = 300, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def try_make(self, *args: str, timeout: float = 300, **variables: str) -> "subprocess.CompletedProcess[str]":
         environment = {**self.environment, **variables}
         return subprocess.run(
-            ["make", *words], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=timeout
+            ["make", *args], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=timeout
         )
 
-    def make(self, *words: str, timeout: float = 300, **variables: str) -> str:
-        done = self.try_make(*words, timeout=timeout, **variables)
-        assert done.returncode == 0, f"make {' '.join(words)}:\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
-        return done.stdout
+    def make(self, *args: str, timeout: float = 300, **variables: str) -> str:
+        process = self.try_make(*args, timeout=timeout, **variables)
+        assert process.returncode == 0, f"make {' '.join(args)}:\n{process.stdout[-8000:]}\n{process.stderr[-8000:]}"
+        return process.stdout
 
-    def compose(self, *words: str) -> str:
+    def compose(self, *args: str) -> str:
         files = ["docker-compose.yml"]
         if self.variables.get("SERVING") == "local":
             files.append("docker-compose.local-serving.yml")
-        command = [*compose_command(), *(word for file in files for word in ("-f", file)), *words]
-        done = subprocess.run(
+        command = [*compose_command(), *(arg for file in files for arg in ("-f", file)), *args]
+        process = subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=300
         )
-        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        assert process.returncode == 0, f"{' '.join(command)}:\n{process.stdout}\n{process.stderr}"
+        return process.stdout
 
     @property
     def url(self) -> str:
@@ -87,36 +88,36 @@ class Stack:
             return set(self.get("/health/all").json().values()) == {"ok"}
         return False
 
-    async def until_healthy(self) -> None:
-        """Until the engine says so of each container: it looks every ten seconds."""
-        await wait_until(lambda: all(each.is_healthy() for each in self.containers()), within=60, every=0.5)
+    async def wait_until_healthy(self) -> None:
+        """Wait until the engine, which checks every ten seconds, reports all containers as healthy."""
+        await wait_until(lambda: all(container.is_healthy() for container in self.containers()), within=60, every=0.5)
 
     def containers(self, service: str | None = None) -> list[Container]:
         filters = [f"label=com.docker.compose.project={self.project}"]
         if service:
             filters.append(f"label=com.docker.compose.service={service}")
-        words = [word for each in filters for word in ("--filter", each)]
-        return [Container(found) for found in docker("ps", "-a", "-q", "--no-trunc", *words).split()]
+        args = [arg for condition in filters for arg in ("--filter", condition)]
+        return [Container(container_id) for container_id in docker("ps", "-a", "-q", "--no-trunc", *args).split()]
 
     def container(self, service: str) -> Container:
         [only] = self.containers(service)
         return only
 
     def prediction(self, job_id: str) -> str | None:
-        """The accurate model's label; `""` while there is none, or no one to ask; None for a job that is not known."""
+        """Return the accurate model's label, `""` if there is none yet or Redis is down, None if the job is unknown."""
         response = self.get(f"/job/{job_id}")
         if response.status_code == 503:
             return ""
         prediction: str | None = response.json()[job_id]["prediction"]
         return prediction
 
-    def remains(self) -> dict[str, list[str]]:
-        """What of it the engine still has."""
-        ours = ("--filter", f"label=com.docker.compose.project={self.project}")
+    def leftovers(self) -> dict[str, list[str]]:
+        """Return the ids of what the engine still has of this stack, by kind."""
+        of_this_stack = ("--filter", f"label=com.docker.compose.project={self.project}")
         found = {
-            "containers": docker("ps", "-a", "-q", *ours),
-            "networks": docker("network", "ls", "-q", *ours),
-            "volumes": docker("volume", "ls", "-q", *ours),
+            "containers": docker("ps", "-a", "-q", *of_this_stack),
+            "networks": docker("network", "ls", "-q", *of_this_stack),
+            "volumes": docker("volume", "ls", "-q", *of_this_stack),
         }
         return {kind: names.split() for kind, names in found.items() if names}
 

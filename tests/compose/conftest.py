@@ -1,4 +1,4 @@
-"""An engine, every image, and both variants of the stack, one after the other."""
+"""Fixtures: a Docker Engine, all images, and both variants of the stack, one after the other."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -14,24 +14,26 @@ from tests.compose.compose_stack import Stack, is_installed
 from tests.compose.variants import BUILT_HERE, LOCAL, TENSORFLOW, VARIANTS, stack_of
 
 HERE: Final = Path(__file__).parent
-BUILDING_S: Final = 900
-"""The first test that needs the images waits for all of them."""
-NOT_TESTED: Final = "the containers were not tested: "
+TIMEOUT_S: Final = 900
+"""For each test, because the first test that needs the images builds all of them."""
+SKIP_REASON: Final = "the containers were not tested: "
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.timeout(BUILDING_S))
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The last lines of all, where nobody can miss them, say that the containers were not tested."""
+    """Report at the very end of the output that the containers were not tested."""
     terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
-    skipped = [each for each in terminal.getreports("skipped") if NOT_TESTED in str(each.longrepr)] if terminal else []
+    skipped = (
+        [report for report in terminal.getreports("skipped") if SKIP_REASON in str(report.longrepr)] if terminal else []
+    )
     if terminal and skipped:
         [*_, reason] = skipped[0].longrepr
-        terminal.write_sep("!", f"{len(skipped)} TESTS OF THE CONTAINERS WERE NOT RUN", red=True, bold=True)
+        terminal.write_sep("!", f"{len(skipped)} TESTS OF THE CONTAINERS WERE SKIPPED", red=True, bold=True)
         terminal.write_line(str(reason), red=True, bold=True)
         terminal.write_sep("!", red=True, bold=True)
 
@@ -39,37 +41,37 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def docker_engine(slow: None) -> None:
     try:
-        engine.bring_up()
-    except engine.NoEngine as why:
-        pytest.skip(f"{NOT_TESTED}{why}")
+        engine.start()
+    except engine.NoEngine as error:
+        pytest.skip(f"{SKIP_REASON}{error}")
 
 
 @pytest.fixture(scope="session")
 def compose_program(slow: None) -> None:
-    """docker-compose itself, which reads files without an engine."""
+    """docker-compose, which can read the configuration without an engine."""
     if is_installed():
         return
     with contextlib.suppress(engine.NoEngine):
-        engine.bring_up()
+        engine.start()
     if not is_installed():
-        pytest.skip(f"{NOT_TESTED}there is neither a Docker Engine nor docker-compose")
+        pytest.skip(f"{SKIP_REASON}neither a Docker Engine nor docker-compose is available")
 
 
 @pytest.fixture(scope="session")
 def stacks(docker_engine: None) -> dict[str, Stack]:
-    """Both variants, every image of them built as a person builds them."""
+    """Both variants of the stack, with all their images built by `make build_all`."""
     local = stack_of(LOCAL)
-    local.make("build_all", timeout=BUILDING_S)
-    assert engine.can_have(BUILT_HERE)
-    other = stack_of(TENSORFLOW)
-    other.make("build_all", timeout=BUILDING_S)
-    return {LOCAL: local, TENSORFLOW: other}
+    local.make("build_all", timeout=TIMEOUT_S)
+    assert engine.is_available(BUILT_HERE)
+    tensorflow = stack_of(TENSORFLOW)
+    tensorflow.make("build_all", timeout=TIMEOUT_S)
+    return {LOCAL: local, TENSORFLOW: tensorflow}
 
 
 @pytest_asyncio.fixture(scope="session", params=VARIANTS)
 async def started(request: pytest.FixtureRequest, stacks: dict[str, Stack]) -> AsyncIterator[Stack]:
     stack = stacks[request.param]
-    stack.remove()  # what a run that was ended in the middle left behind
+    stack.remove()  # in case an earlier run was interrupted
     try:
         stack.make("c_up")
         yield stack
@@ -79,7 +81,7 @@ async def started(request: pytest.FixtureRequest, stacks: dict[str, Stack]) -> A
 
 @pytest_asyncio.fixture
 async def stack(started: Stack) -> Stack:
-    """The running stack, whole again after what the test before did to it."""
+    """The running stack. It is started again if the previous test left it incomplete."""
     if not started.is_up():
         started.make("c_up")
     await wait_until(started.is_up, within=120, every=0.2)

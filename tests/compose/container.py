@@ -1,4 +1,4 @@
-"""One container of the stack, as the engine sees it."""
+"""One container of the stack."""
 
 import json
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 from tests.compose.engine import docker
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Container:
     id: str
 
     def inspect(self) -> dict[str, Any]:
-        [found] = json.loads(docker("inspect", self.id))
-        return dict(found)
+        [attributes] = json.loads(docker("inspect", self.id))
+        return dict(attributes)
 
     @property
     def service(self) -> str:
@@ -25,38 +25,38 @@ class Container:
 
     @property
     def restarts(self) -> int:
-        """How often the engine started it again by itself."""
+        """How often the engine has restarted it."""
         return int(self.inspect()["RestartCount"])
 
     def is_healthy(self) -> bool:
         return bool(self.state["Health"]["Status"] == "healthy")
 
     def run(self, *command: str) -> str:
-        """Run a command inside, as the container's own user."""
+        """Run a command in the container as the container's user and return its output."""
         return docker("exec", self.id, *command)
 
     def main_process(self) -> dict[str, str]:
-        """`/proc/<id>/status` of what the container is for: the child of its init."""
+        """Return `/proc/<id>/status` of the main process, which is the child of the container's init."""
         text = self.run("sh", "-c", "cat /proc/$(cut -d' ' -f1 /proc/1/task/1/children)/status")
         return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
 
     def kill_main_process(self) -> None:
-        """SIGKILL from inside, to everything but the init: `docker kill` would also keep it from being restarted."""
+        """Send SIGKILL to all processes except the init. After `docker kill`, the engine would not restart it."""
         docker("exec", self.id, "sh", "-c", "kill -s KILL -- -1")
 
     def pause(self) -> None:
-        """All its processes stand still, connections and all: it is there and does not answer."""
+        """Freeze all processes: connections stay open, but nothing responds."""
         docker("pause", self.id)
 
     def unpause(self) -> None:
         docker("unpause", self.id)
 
-    def logged(self, words: str) -> int:
-        """How many lines of its log hold `words`."""
-        return sum(words in line for line in docker("logs", self.id).splitlines())
+    def logged(self, text: str) -> int:
+        """Return the number of log lines that contain `text`."""
+        return sum(text in line for line in docker("logs", self.id).splitlines())
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL after the grace that the stack gives it."""
+        """Send SIGTERM, and SIGKILL after the stop grace period."""
         docker("stop", self.id)
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""A Docker Engine for these tests: the one that is up, or one that this workplace knows how to bring up."""
+"""The Docker Engine of these tests: the one that is running, or one started by a script beside the repository."""
 
 import os
 import shlex
@@ -9,8 +9,8 @@ from typing import Final
 from harness.models import SHARED
 
 DOCKER: Final = shlex.split(os.environ.get("DOCKER", "docker"))
-WORKPLACE: Final = SHARED / "docker"
-"""Scripts that bring up an engine, and base images where no registry can be reached."""
+SCRIPTS: Final = SHARED / "docker"
+"""Scripts that start an engine, and create the base images where no image registry can be reached."""
 BASE_IMAGES: Final = (
     os.environ.get("PYTHON_IMAGE", "python:3.11-slim-bookworm"),
     os.environ.get("REDIS_IMAGE", "redis:7.4-bookworm"),
@@ -18,45 +18,41 @@ BASE_IMAGES: Final = (
 
 
 class NoEngine(Exception):
-    """Says why there is none, or why nothing can be built with it."""
+    """There is no engine, or it lacks the base images. The message has the reason."""
 
 
-def bring_up() -> None:
-    """Returns with an engine that has the base images. Raises `NoEngine`."""
-    if not answers():
-        _run(WORKPLACE / "start-engine", "no Docker Engine answers")
-    missing = [image for image in BASE_IMAGES if not can_have(image)]
+def start() -> None:
+    """Start the engine if it is not running, and get the base images. Raises NoEngine."""
+    if not succeeds("version"):
+        _run(SCRIPTS / "start-engine", "the Docker Engine does not respond")
+    missing = [image for image in BASE_IMAGES if not is_available(image)]
     if missing:
-        _run(WORKPLACE / "base-images", f"no registry has {' or '.join(missing)} for this machine")
+        _run(SCRIPTS / "base-images", f"can't pull {' or '.join(missing)}")
 
 
-def answers() -> bool:
-    return succeeds("version")
-
-
-def can_have(image: str) -> bool:
-    """Whether the image is here, now that it was asked for."""
+def is_available(image: str) -> bool:
+    """Return whether the engine has the image or can pull it."""
     return succeeds("image", "inspect", image) or succeeds("pull", "--quiet", image)
 
 
-def docker(*words: str, timeout: float = 120) -> str:
-    """What the command prints. Fails with what it says on its standard error."""
-    done = subprocess.run([*DOCKER, *words], capture_output=True, text=True, check=False, timeout=timeout)
-    assert done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
-    return done.stdout.strip()
+def docker(*args: str, timeout: float = 120) -> str:
+    """Return the output of the command. Fails with its standard error."""
+    process = subprocess.run([*DOCKER, *args], capture_output=True, text=True, check=False, timeout=timeout)
+    assert process.returncode == 0, f"docker {' '.join(args)}: {process.stderr}"
+    return process.stdout.strip()
 
 
-def succeeds(*words: str) -> bool:
+def succeeds(*args: str) -> bool:
     try:
-        return subprocess.run([*DOCKER, *words], capture_output=True, check=False, timeout=600).returncode == 0
+        return subprocess.run([*DOCKER, *args], capture_output=True, check=False, timeout=600).returncode == 0
     except FileNotFoundError:
         return False
 
 
-def _run(script: Path, why: str) -> None:
+def _run(script: Path, problem: str) -> None:
     if not script.exists():
-        raise NoEngine(why)
-    done = subprocess.run([str(script)], capture_output=True, text=True, check=False, timeout=600)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["nothing"]
-        raise NoEngine(f"{why}, and {script.name} says: {said[-1]}")
+        raise NoEngine(problem)
+    process = subprocess.run([str(script)], capture_output=True, text=True, check=False, timeout=600)
+    if process.returncode:
+        output = (process.stderr or process.stdout).strip().splitlines() or ["no output"]
+        raise NoEngine(f"{problem}, and {script.name} failed: {output[-1]}")

@@ -1,16 +1,17 @@
-"""What a Dockerfile decides by itself. No engine needed."""
+"""The Dockerfiles of the models. Needs no engine."""
 
 import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from harness.process import ROOT
-from tests.compose.programs import program
+from tests.compose.fake_programs import fake_program
 
-MODELS = ("mobilenet_v2", "inception_v3")
+MODELS: Final = ("mobilenet_v2", "inception_v3")
 
 
 def dockerfile(model: str) -> str:
@@ -18,7 +19,7 @@ def dockerfile(model: str) -> str:
 
 
 def export_step(model: str) -> str:
-    """The shell command of the build step that exports `model`."""
+    """Return the shell command of the build step that exports `model`."""
     [command] = re.findall(r"^RUN (.*\.export.*)$", dockerfile(model).replace("\\\n", ""), re.M)
     return str(command)
 
@@ -32,10 +33,12 @@ def test_the_dockerfiles_of_the_models_differ_only_in_the_name_of_the_model() ->
     ("weights", "expected"),
     [("untrained", ["--allow-untrained"]), ("imagenet", []), ("", [])],
 )
-def test_untrained_weights_go_into_an_image_only_where_they_were_asked_for_by_name(
+def test_untrained_weights_must_be_allowed_explicitly(
     tmp_path: Path, model: str, weights: str, expected: list[str]
 ) -> None:
-    program(tmp_path / "python", 'echo "$@"')
+    fake_program(tmp_path / "python", 'echo "$@"')
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "MODEL": model, "WEIGHTS": weights}
-    said = subprocess.run(["sh", "-c", export_step(model)], env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["-m", f"imagenet_{model}.export", "--models-dir", "/models", *expected]
+    process = subprocess.run(
+        ["sh", "-c", export_step(model)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split() == ["-m", f"imagenet_{model}.export", "--models-dir", "/models", *expected]

@@ -1,7 +1,7 @@
-"""What the images are made of, as `make build_all` builds them."""
+"""The contents of the images that `make build_all` builds."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -9,14 +9,14 @@ from tests.compose.compose_stack import VERSION, Stack
 from tests.compose.engine import BASE_IMAGES, docker
 from tests.compose.variants import BUILT_HERE, IMAGE, MODELS, TENSORFLOW, tf_serving_image
 
-MEGABYTE = 1_000_000
-WITHOUT_TENSORFLOW = ("sync_async_proxy", "sync_async_backend")
-OTHERS = tuple(f"imagenet_{model}" for model in MODELS)
+MEGABYTE: Final = 1_000_000
+WITHOUT_TENSORFLOW: Final = ("sync_async_proxy", "sync_async_backend")
+MODEL_IMAGES: Final = tuple(f"imagenet_{model}" for model in MODELS)
 
 
 def inspect(image: str) -> dict[str, Any]:
-    [found] = json.loads(docker("image", "inspect", image))
-    return dict(found)
+    [attributes] = json.loads(docker("image", "inspect", image))
+    return dict(attributes)
 
 
 def tag(name: str) -> str:
@@ -27,13 +27,13 @@ def layers(image: str) -> list[str]:
     return list(inspect(image)["RootFS"]["Layers"])
 
 
-def inside(image: str, script: str) -> str:
+def run_python(image: str, script: str) -> str:
     return docker("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", script)
 
 
 @pytest.mark.usefixtures("stacks")
 @pytest.mark.parametrize("name", WITHOUT_TENSORFLOW)
-def test_it_adds_less_than_130_mb_to_its_base(name: str) -> None:
+def test_an_image_without_tensorflow_adds_less_than_130_mb_to_its_base(name: str) -> None:
     python_image, _ = BASE_IMAGES
     added = inspect(tag(name))["Size"] - inspect(python_image)["Size"]
     assert 10 * MEGABYTE < added < 130 * MEGABYTE
@@ -41,23 +41,23 @@ def test_it_adds_less_than_130_mb_to_its_base(name: str) -> None:
 
 @pytest.mark.usefixtures("stacks")
 @pytest.mark.parametrize("name", WITHOUT_TENSORFLOW)
-def test_of_tensorflow_it_has_protobuf_modules_and_nothing_else(name: str) -> None:
-    found = inside(
+def test_an_image_without_tensorflow_has_only_its_protobuf_modules(name: str) -> None:
+    output = run_python(
         tag(name),
         "import pathlib, importlib.metadata as metadata\n"
         "files = [path for path in pathlib.Path('/packages/tensorflow').rglob('*') if path.is_file()]\n"
         "print(*(path.name for path in files if path.suffix != '.pyc' and path.stat().st_size))\n"
-        "print(*(each.name for each in metadata.distributions() if each.name.startswith('tensorflow')))",
+        "print(*(d.name for d in metadata.distributions() if d.name.startswith('tensorflow')))",
     )
-    files, distributions = (line.split() for line in found.splitlines())
+    files, distributions = (line.split() for line in output.splitlines())
     assert len(files) > 5
     assert [file for file in files if not file.endswith("_pb2.py")] == []
     assert distributions == ["tensorflow-serving-api"]
 
 
 @pytest.mark.usefixtures("stacks")
-@pytest.mark.parametrize("name", [*WITHOUT_TENSORFLOW, *OTHERS])
-def test_it_says_what_it_is_and_runs_as_nobody_else_does(name: str) -> None:
+@pytest.mark.parametrize("name", [*WITHOUT_TENSORFLOW, *MODEL_IMAGES])
+def test_an_image_has_labels_an_unprivileged_user_and_a_health_check(name: str) -> None:
     config = inspect(tag(name))["Config"]
     prefix = "org.opencontainers.image"
     assert config["Labels"][f"{prefix}.title"] == name
@@ -69,20 +69,20 @@ def test_it_says_what_it_is_and_runs_as_nobody_else_does(name: str) -> None:
 
 
 @pytest.mark.usefixtures("stacks")
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_model_adds_itself_to_the_image_of_its_server_and_nothing_else(name: str) -> None:
-    """Its weights twice: in the SavedModel, and in the IR beside it."""
-    served_by = {tag(name): tf_serving_image(), f"{IMAGE}_{name}_local_{VERSION}": BUILT_HERE}
-    for image, server in served_by.items():
+@pytest.mark.parametrize("name", MODEL_IMAGES)
+def test_a_model_image_adds_one_layer_to_the_image_of_its_server(name: str) -> None:
+    """The layer holds the weights twice: in the SavedModel and in the OpenVINO IR."""
+    servers = {tag(name): tf_serving_image(), f"{IMAGE}_{name}_local_{VERSION}": BUILT_HERE}
+    for image, server in servers.items():
         assert layers(image)[: len(layers(server))] == layers(server)
         assert len(layers(image)) == len(layers(server)) + 1
         assert inspect(image)["Size"] - inspect(server)["Size"] < 220 * MEGABYTE
 
 
-def test_another_version_of_the_same_code_is_not_built_again(stacks: dict[str, Stack]) -> None:
+def test_a_new_version_number_reuses_all_layers(stacks: dict[str, Stack]) -> None:
     other = f"{VERSION}-again"
     stacks[TENSORFLOW].make("build_all", IMAGE_VERSION=other)
-    for name in (*WITHOUT_TENSORFLOW, *OTHERS):
+    for name in (*WITHOUT_TENSORFLOW, *MODEL_IMAGES):
         again = f"{IMAGE}_{name}_{other}"
         assert layers(again) == layers(tag(name))
         docker("image", "rm", again)

@@ -1,4 +1,4 @@
-"""The Makefile's targets for containers, with Docker clients made for the test. No engine needed."""
+"""The Makefile's targets for containers, with fake Docker clients. Needs no engine."""
 
 import os
 import re
@@ -6,38 +6,39 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from harness.process import ROOT, free_port
 from service_settings import project_version
-from tests.compose.programs import docker_client
+from tests.compose.fake_programs import fake_docker
 
-VERSION = project_version()
-REPOSITORY = "shibui/ml-system-in-actions:sync_async_pattern"
-WITH_BUILDX = {"buildx version": (0, "v0.17.1"), "version": (0, "28.2.2")}
-WITHOUT_BUILDX = {"buildx version": (1, ""), "version": (0, "28.2.2")}
-OLD = {"buildx version": (1, ""), "version": (0, "20.10.24")}
-NO_CLIENT = {"": (127, "")}
+VERSION: Final = project_version()
+REPOSITORY: Final = "shibui/ml-system-in-actions:sync_async_pattern"
+WITH_BUILDX: Final = {"buildx version": (0, "v0.17.1"), "version": (0, "28.2.2")}
+WITHOUT_BUILDX: Final = {"buildx version": (1, ""), "version": (0, "28.2.2")}
+BEFORE_BUILDX: Final = {"buildx version": (1, ""), "version": (0, "20.10.24")}
+NO_CLIENT: Final = {"": (127, "")}
 
 
-def make(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    dropped = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "IMAGENET_WEIGHTS_DIR", "SERVING", "IMAGE_VERSION", "PULL_POLICY")
-    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+def make(*args: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    removed = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "IMAGENET_WEIGHTS_DIR", "SERVING", "IMAGE_VERSION", "PULL_POLICY")
+    environment = {name: value for name, value in os.environ.items() if name not in removed}
     return subprocess.run(
-        ["make", *words], cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=False
+        ["make", *args], cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=False
     )
 
 
 @pytest.fixture
-def taken_port() -> Iterator[int]:
+def port_in_use() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 def test_build_all_builds_the_images_of_the_seed_in_its_order(tmp_path: Path) -> None:
-    said = make("-n", "build_all", DOCKER=docker_client(tmp_path, WITH_BUILDX)).stdout
-    assert re.findall(r"docker build .*?-t (\S+) -f (\S+) \.$", said, re.M) == [
+    output = make("-n", "build_all", DOCKER=fake_docker(tmp_path, WITH_BUILDX)).stdout
+    assert re.findall(r"docker build .*?-t (\S+) -f (\S+) \.$", output, re.M) == [
         (f"{REPOSITORY}_sync_async_proxy_{VERSION}", "./Dockerfile.proxy"),
         (f"{REPOSITORY}_imagenet_mobilenet_v2_{VERSION}", "./imagenet_mobilenet_v2/Dockerfile"),
         (f"{REPOSITORY}_imagenet_inception_v3_{VERSION}", "./imagenet_inception_v3/Dockerfile"),
@@ -52,25 +53,25 @@ def test_c_up_and_c_down_run_the_commands_of_the_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "wished", "expected"),
+    ("results", "setting", "expected"),
     [
         pytest.param(WITH_BUILDX, "", "1", id="Docker 28 with buildx"),
-        pytest.param(WITHOUT_BUILDX, "", "0", id="Docker 28 without buildx, which is BuildKit there"),
-        pytest.param(WITHOUT_BUILDX, "1", "0", id="the same, where this shell asks for what it doesn't have"),
-        pytest.param(OLD, "", "1", id="Docker 20.10, which has BuildKit inside"),
-        pytest.param(WITH_BUILDX, "0", "0", id="whoever doesn't want it"),
+        pytest.param(WITHOUT_BUILDX, "", "0", id="Docker 28 without buildx"),
+        pytest.param(WITHOUT_BUILDX, "1", "0", id="Docker 28 without buildx, with DOCKER_BUILDKIT=1"),
+        pytest.param(BEFORE_BUILDX, "", "1", id="Docker 20.10, which has BuildKit built in"),
+        pytest.param(WITH_BUILDX, "0", "0", id="Docker 28 with buildx, with DOCKER_BUILDKIT=0"),
         pytest.param(NO_CLIENT, "", "0", id="no Docker"),
     ],
 )
-def test_buildkit_is_used_where_the_client_has_it(
-    tmp_path: Path, answers: dict[str, tuple[int, str]], wished: str, expected: str
+def test_buildkit_is_used_if_the_client_supports_it(
+    tmp_path: Path, results: dict[str, tuple[int, str]], setting: str, expected: str
 ) -> None:
-    said = make("-n", "build_proxy", DOCKER=docker_client(tmp_path, answers), DOCKER_BUILDKIT=wished).stdout
-    assert said.startswith(f"DOCKER_BUILDKIT={expected} {tmp_path}/docker build ")
+    output = make("-n", "build_proxy", DOCKER=fake_docker(tmp_path, results), DOCKER_BUILDKIT=setting).stdout
+    assert output.startswith(f"DOCKER_BUILDKIT={expected} {tmp_path}/docker build ")
 
 
 @pytest.mark.parametrize(
-    ("answers", "complaint"),
+    ("results", "error"),
     [
         pytest.param({"version": (1, "")}, "the Docker Engine does not respond", id="no engine"),
         pytest.param(
@@ -80,19 +81,17 @@ def test_buildkit_is_used_where_the_client_has_it(
         ),
     ],
 )
-def test_c_up_says_what_is_missing_before_it_starts_anything(
-    tmp_path: Path, answers: dict[str, tuple[int, str]], complaint: str
+def test_c_up_reports_what_is_missing_before_it_starts_anything(
+    tmp_path: Path, results: dict[str, tuple[int, str]], error: str
 ) -> None:
-    refused = make(
-        "c_up", DOCKER=docker_client(tmp_path, answers), DOCKER_COMPOSE="echo started", PORT=str(free_port())
-    )
-    assert refused.returncode != 0
-    assert refused.stderr.startswith(f"make c_up: {complaint}")
-    assert "started" not in refused.stdout
+    process = make("c_up", DOCKER=fake_docker(tmp_path, results), DOCKER_COMPOSE="echo started", PORT=str(free_port()))
+    assert process.returncode != 0
+    assert process.stderr.startswith(f"make c_up: {error}")
+    assert "started" not in process.stdout
 
 
-def test_c_up_says_that_its_port_is_taken_and_names_another(tmp_path: Path, taken_port: int) -> None:
-    refused = make("c_up", DOCKER=docker_client(tmp_path, {}), DOCKER_COMPOSE="true", PORT=str(taken_port))
-    assert refused.returncode != 0
-    assert refused.stderr.startswith(f"make c_up: port {taken_port} is in use")
-    assert f"make c_up PORT={taken_port + 1}" in refused.stderr
+def test_c_up_reports_that_its_port_is_in_use_and_suggests_another(tmp_path: Path, port_in_use: int) -> None:
+    process = make("c_up", DOCKER=fake_docker(tmp_path, {}), DOCKER_COMPOSE="true", PORT=str(port_in_use))
+    assert process.returncode != 0
+    assert process.stderr.startswith(f"make c_up: port {port_in_use} is in use")
+    assert f"make c_up PORT={port_in_use + 1}" in process.stderr

@@ -1,4 +1,4 @@
-"""More workers, and more processes in the proxy."""
+"""Several workers, and several processes in the proxy."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import pytest
 
 from harness.waiting import wait_until
 from tests.compose.compose_stack import Stack
+from tests.compose.load import ANSWERED, Load
 from tests.compose.variants import in_one_variant
-from tests.compose.visitors import ANSWERED, Visitors
 
 pytestmark = in_one_variant
 
@@ -21,21 +21,21 @@ def by_option(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("scale", [by_variable, by_option])
-async def test_three_workers_share_the_jobs_and_two_of_them_can_leave(
+async def test_three_workers_share_the_jobs_and_two_of_them_can_be_removed(
     stack: Stack, cat: bytes, scale: Callable[[Stack], None]
 ) -> None:
-    with Visitors(stack.url, cat) as visitors:
+    with Load(stack.url, cat) as load:
         scale(stack)
         workers = stack.containers("backend")
         assert len(workers) == 3
         await wait_until(lambda: all(worker.logged("job finished") for worker in workers), within=60, every=0.2)
         stack.make("c_up")
         assert len(stack.containers("backend")) == 1
-    assert set(visitors.told) <= ANSWERED
-    await wait_until(lambda: all(map(stack.prediction, visitors.accepted)), within=60, every=0.2)
+    assert set(load.outcomes) <= ANSWERED
+    await wait_until(lambda: all(map(stack.prediction, load.accepted)), within=60, every=0.2)
 
 
-async def test_the_proxy_can_be_several_processes(stack: Stack) -> None:
+async def test_the_proxy_can_run_several_processes(stack: Stack) -> None:
     stack.make("c_up", WORKERS="2")
     proxy = stack.container("proxy")
     models, processes = 2, 2

@@ -1,4 +1,4 @@
-"""What users of the seed know: its commands, as it prints them, give what it prints."""
+"""The commands in the transcript of the original project still print what the transcript shows."""
 
 import json
 import re
@@ -63,23 +63,23 @@ $ curl localhost:8000/job/9e987f
 #   }
 # }
 """
-"""The seed's own but for two things: the label is that of this cat, and the jobs asked for are those of the answers."""
+"""The original's, except that the label is that of this repository's cat and that the job ids match the responses."""
 
 
 def steps() -> list[tuple[str, dict[str, Any]]]:
-    """Each command with the answer that is printed below it."""
+    """Return each command with the response that is printed below it."""
     parts = re.findall(r"^\$ ([^#]*?)\n((?:#.*\n)+)", TRANSCRIPT, re.M)
     return [(command, json.loads(re.sub("^#", "", printed, flags=re.M))) for command, printed in parts]
 
 
-def said(command: str, stack: Stack) -> dict[str, Any]:
+def run(command: str, stack: Stack) -> dict[str, Any]:
     command = command.replace("localhost:8000", f"127.0.0.1:{stack.port}").replace("curl ", "curl -sS ")
-    run = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    answer: dict[str, Any] = json.loads(run.stdout)
-    return answer
+    process = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    response: dict[str, Any] = json.loads(process.stdout)
+    return response
 
 
-async def test_the_transcript_of_the_seed_is_true(stack: Stack) -> None:
+async def test_the_transcript_is_reproduced(stack: Stack) -> None:
     ids: dict[str, str] = {}
     assert len(steps()) == 7
     for command, expected in steps():
@@ -87,22 +87,22 @@ async def test_the_transcript_of_the_seed_is_true(stack: Stack) -> None:
             [printed_id] = expected
             await check_job(command.replace(printed_id, ids[printed_id]), ids[printed_id], stack)
             continue
-        answer = said(command, stack)
+        response = run(command, stack)
         if "job_id" in expected:
-            ids[expected["job_id"]] = answer["job_id"]
-            expected["job_id"] = answer["job_id"]
+            ids[expected["job_id"]] = response["job_id"]
+            expected["job_id"] = response["job_id"]
             if not has_trained_mobilenet():
-                expected["mobilenet_v2"] = answer["mobilenet_v2"]
-        assert list(answer.items()) == list(expected.items())
+                expected["mobilenet_v2"] = response["mobilenet_v2"]
+        assert list(response.items()) == list(expected.items())
 
 
 async def check_job(command: str, job_id: str, stack: Stack) -> None:
-    """The accurate model takes a moment, and what its label is, only trained weights know."""
+    """Wait for the accurate model's label. Its value depends on the weights, which may be untrained."""
 
     def predicted() -> bool:
-        answer = said(command, stack)
-        assert answer.keys() == {job_id}
-        assert answer[job_id].keys() == {"prediction"}
-        return bool(answer[job_id]["prediction"])
+        response = run(command, stack)
+        assert response.keys() == {job_id}
+        assert response[job_id].keys() == {"prediction"}
+        return bool(response[job_id]["prediction"])
 
     await wait_until(predicted, within=60, every=0.2)

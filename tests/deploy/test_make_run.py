@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from deploy.local.__main__ import lock
 from harness.process import PYTHON, ROOT, free_port
 from harness.waiting import wait_until
 
-READY = "Try it in another shell"
+READY: Final = "Try it in another shell"
 
 
 class Run:

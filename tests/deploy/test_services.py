@@ -1,12 +1,14 @@
 """The processes that `make run` starts."""
 
+from typing import Final
+
 import pytest
 
 from deploy.local.services import Ports, services
 from deploy.local.settings import LocalSettings
 from local_tf_serving.flags import parse
 
-PORTS = Ports(8000, 8500, 8510, 6379)
+PORTS: Final = Ports(8000, 8500, 8510, 6379)
 
 
 def test_both_model_servers_get_the_configured_flags(monkeypatch: pytest.MonkeyPatch) -> None:

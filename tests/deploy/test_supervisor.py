@@ -5,12 +5,13 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import Final
 
 from deploy.local.services import Service, supervisord_config
 from deploy.local.supervisor import write_all
 from harness.process import PYTHON, ROOT
 
-HOSTILE_NAME = """my 100% "#1" ;folder #2 %(here)s \\ 'ends"""
+HOSTILE_NAME: Final = """my 100% "#1" ;folder #2 %(here)s \\ 'ends"""
 
 
 def supervise(directory: Path, *command: str, stdout: int) -> subprocess.Popen[bytes]:

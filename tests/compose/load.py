@@ -1,4 +1,4 @@
-"""A light load: clients that post a picture, again and again, and remember what they were told."""
+"""A light load in the background: posts an image again and again and records the outcomes."""
 
 import threading
 from collections import Counter
@@ -7,41 +7,40 @@ from typing import Final, Self
 
 import httpx
 
-PAUSE_S: Final = 0.2
-WITH_A_JOB: Final = "with a job"
-WITHOUT_A_JOB: Final = "without a job"
-ANSWERED: Final = {WITH_A_JOB, WITHOUT_A_JOB}
-"""The fast answer came."""
+INTERVAL_S: Final = 0.2
+WITH_JOB: Final = "fast answer with a job"
+WITHOUT_JOB: Final = "fast answer without a job"
+ANSWERED: Final = {WITH_JOB, WITHOUT_JOB}
 UNREACHABLE: Final = "unreachable"
 
 
-class Visitors:
+class Load:
     def __init__(self, url: str, image: bytes) -> None:
         self.accepted: list[str] = []
-        """The job ids they were given: these must not be lost."""
-        self.told: Counter[str] = Counter()
-        """How often they got the fast answer with a job, without one, a status that is no answer, or no one at all."""
+        """The ids of the jobs that were accepted, which must not be lost."""
+        self.outcomes: Counter[str] = Counter()
+        """How many posts had each outcome: one of the constants above, or the status code of an error."""
         self._url = url
         self._image = image
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._post_and_post, name="visitors", daemon=True)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._post_until_stopped, name="load", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
-    def rush(self, count: int) -> None:
-        """So many more at once; returns when each has its answer."""
+    def burst(self, count: int) -> None:
+        """Post `count` images concurrently and return when all responses have arrived."""
         with ThreadPoolExecutor(count) as pool:
-            self.told.update(pool.map(lambda _: self._post(), range(count)))
+            self.outcomes.update(pool.map(lambda _: self._post(), range(count)))
 
-    def _post_and_post(self) -> None:
-        while not self._over.wait(PAUSE_S):
-            self.told[self._post()] += 1
+    def _post_until_stopped(self) -> None:
+        while not self._stopped.wait(INTERVAL_S):
+            self.outcomes[self._post()] += 1
 
     def _post(self) -> str:
         try:
@@ -58,6 +57,6 @@ class Visitors:
             return str(response.status_code)
         job_id = response.json()["job_id"]
         if job_id is None:
-            return WITHOUT_A_JOB
+            return WITHOUT_JOB
         self.accepted.append(job_id)
-        return WITH_A_JOB
+        return WITH_JOB
