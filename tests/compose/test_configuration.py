@@ -43,7 +43,7 @@ def test_compose_names_the_missing_version_when_it_is_not_run_by_make() -> None:
     command = [*compose_command(), "-f", "docker-compose.yml", "config"]
     process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert process.returncode != 0
-    assert "use make c_up, or set it" in process.stderr
+    assert "use make c_up and make c_down, or set it" in process.stderr
 
 
 @pytest.mark.parametrize("files", FILES.values(), ids=FILES.keys())
