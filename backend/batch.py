@@ -8,8 +8,9 @@ Usually that takes one Predict. Errors are handled like this:
   interrupted Predict are then sent one by one. If the model becomes unavailable during one of these, that job is
   requeued and the attempt counts: an image that crashes the model server becomes a dead letter after `max_attempts`
   and does not block all workers.
-- The model is busy or breaks the model contract: the payloads are sent one by one, each repeatedly for as long as one
-  Predict may take. The job is then requeued and the attempt counts, because its payload may be the cause.
+- The model is busy or breaks the model contract: the payloads are sent one by one, and each is retried for as long as
+  one Predict may take (longer if no other job succeeds either). The job is then requeued and the attempt counts,
+  because its payload may be the cause.
 """
 
 import asyncio
@@ -35,10 +36,10 @@ from tf_serving_client import (
 )
 
 MAX_MODEL_PAUSE_S: Final = 1.0
-"""After an error of the model, before the next Predict. Each pause has a random length."""
+"""Between an error of the model and the next Predict. The length of each pause is random."""
 
 MAX_OUTAGE_DEADLINES: Final = 10
-"""While the model serves no job at all, each is retried for this many Predict deadlines before its attempt counts."""
+"""If no job succeeds at all, a refused job is retried for this many Predict deadlines before its attempt counts."""
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class Batch:
         self._retrier = context.retrier
         self.unfinished = {claim.job_id: claim for claim in claims}
         self._refused_since: dict[str, float] = {}
-        # The model may have become unavailable because of these jobs, so each is sent by itself.
+        # An earlier attempt may have crashed the model, so these jobs are sent one by one.
         self._suspects = {claim.job_id for claim in claims if claim.attempt > 1}
         first_attempts = [claim for claim in claims if claim.attempt == 1]
         self._groups = deque([first_attempts] if first_attempts else [])
@@ -70,7 +71,7 @@ class Batch:
         """Bring each job to an end. Returns early, with some jobs `unfinished`, when the worker is stopping."""
         while self._groups and not self._retrier.is_stopping:
             group = self._groups.popleft()
-            if self._is_lone_suspect(group):  # an outage that began before this Predict must not count against the job
+            if self._is_lone_suspect(group):  # an outage that began before its Predict must not cost it an attempt
                 await self._retrier.wait_until_available(self._status)
             started = time.perf_counter()
             try:
@@ -129,7 +130,7 @@ class Batch:
             await self._wait_for_model(group, error)
 
     async def _wait_for_model(self, group: Sequence[Claim], error: ModelError) -> None:
-        """Wait until the model is available again. The group's jobs are then sent one by one, as suspects."""
+        """Wait until the model is available again, then send the group's jobs one by one: each may be the cause."""
         service_log.get_logger().warning("model unavailable", model=error.model, jobs=len(group), error=str(error))
         if self._is_lone_suspect(group):
             await self._requeue_counted(group[0], error)
@@ -140,14 +141,14 @@ class Batch:
         await self._retrier.wait_until_available(self._status)
 
     async def _retry_later(self, group: Sequence[Claim], error: ModelError) -> None:
-        """Send the group's jobs again one by one, each after the rest of the batch, until its time is up."""
+        """Send the group's jobs again, one by one and after the rest of the batch, until their time is up."""
         service_log.get_logger().warning("predict failed", model=error.model, jobs=len(group), error=str(error))
         if len(group) > 1:
             self._split(group)
         elif self._is_refused_too_long(group[0]):
             await self._requeue_counted(group[0], error)
         else:
-            self._groups.append([*group])
+            self._groups.append(list(group))
         await self._pause()
 
     def _is_lone_suspect(self, group: Sequence[Claim]) -> bool:

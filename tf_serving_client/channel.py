@@ -10,8 +10,7 @@ SERVICE_CONFIG: Final[dict[str, object]] = {"loadBalancingConfig": [{"round_robi
 
 OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
-    # No limit: gRPC's 4 MiB are too few for the scores of a large batch; the server's limit is 2 GiB
-    # (tensorflow/serving#1382).
+    # No limit: gRPC's 4 MiB cannot hold the scores of a large batch. The server's is 2 GiB (tensorflow/serving#1382).
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     # Reconnect to a restarted server within a second. gRPC's default backs off for up to two minutes.
@@ -20,7 +19,7 @@ OPTIONS: Final[tuple[tuple[str, int | str], ...]] = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
     # Find a new replica within five seconds. The default is thirty.
     ("grpc.dns_min_time_between_resolutions_ms", 5_000),
-    # Do not share connections between channels: two addresses may lead to the same server.
+    # Both models may be on one server: their channels then still have a connection each.
     ("grpc.use_local_subchannel_pool", 1),
     # Connect directly, even if the environment sets an HTTP proxy.
     ("grpc.enable_http_proxy", 0),

@@ -28,9 +28,8 @@ def worker(stack: Stack, tmp_path: Path) -> Iterator[Process]:
     original = stack.worker
     original.stop()
     stack.worker = original.variant(tmp_path / "backend", LEASE="2", BATCH_SIZE="4")
-    stack.worker.start()
-    yield stack.worker
-    stack.worker.stop()
+    with stack.worker:
+        yield stack.worker
     stack.worker = original
     original.start()
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from backend import batch
 from backend.batch import Batch, BatchContext
 from backend.retrier import Retrier
 from backend.worker import Worker
@@ -122,6 +121,12 @@ def fail_first(*errors: ModelError) -> Script:
     return script
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.batch.MAX_MODEL_PAUSE_S", 0.02)
+    monkeypatch.setattr("backend.worker.ERROR_PAUSE_S", 0.0)
+
+
 async def test_a_bad_image_fails_alone(redis: Redis) -> None:
     world = World(redis, fail_on(b"bad", ImageRejected("m", "bad")))
     jobs = await world.work(await world.claim_jobs(b"a", b"bad", b"c"))
@@ -170,31 +175,25 @@ async def test_a_model_that_hangs_is_unavailable_and_costs_no_attempt(redis: Red
     assert outcomes(await world.work(await world.claim_jobs(b"a"))) == [(JobStatus.SUCCEEDED, 1)]
 
 
-async def test_an_image_spends_an_attempt_if_the_model_refuses_it_alone(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batch, "MAX_MODEL_PAUSE_S", 0.02)
+async def test_an_image_spends_an_attempt_if_the_model_refuses_it_alone(redis: Redis) -> None:
     world = World(redis, fail_on(b"refused", ModelBusy("m", "out of memory")))
     jobs = await world.work(await world.claim_jobs(b"refused", b"b"))
     assert outcomes(jobs) == [(JobStatus.QUEUED, 1), (JobStatus.SUCCEEDED, 1)]
     assert world.model.calls.count([b"refused"]) < 30
 
 
-async def test_a_model_that_refuses_all_images_for_a_while_costs_no_attempt(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batch, "MAX_MODEL_PAUSE_S", 0.02)
+async def test_a_model_that_refuses_all_images_for_a_while_costs_no_attempt(redis: Redis) -> None:
     world = World(redis, fail_first(*[ModelBusy("m", "full")] * 20))
     assert outcomes(await world.work(await world.claim_jobs(b"a", b"b"))) == [(JobStatus.SUCCEEDED, 1)] * 2
 
 
 async def test_the_results_of_a_batch_share_a_round_trip_to_redis(redis: Redis) -> None:
     world = World(redis, succeed)
-    claimed_batch = Batch(await world.claim_jobs(b"1", b"2", b"3", b"4", b"5", b"6"), world.context)
+    batch = Batch(await world.claim_jobs(b"1", b"2", b"3", b"4", b"5", b"6"), world.context)
     first = int((await redis.info("stats"))["total_reads_processed"])
-    await claimed_batch.work()
+    await batch.work()
     reads = int((await redis.info("stats"))["total_reads_processed"]) - first
-    assert not claimed_batch.unfinished
+    assert not batch.unfinished
     assert reads <= 3, "the results; the script, which Redis may not have cached yet; and this INFO"
 
 
@@ -216,7 +215,6 @@ async def test_jobs_that_a_stopping_worker_requeues_keep_their_attempts(redis: R
 async def test_an_error_in_recording_one_result_affects_no_other_job(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.worker.ERROR_PAUSE_S", 0.0)
     world = World(redis, succeed)
     finish = world.store.finish
 
@@ -233,10 +231,7 @@ async def test_an_error_in_recording_one_result_affects_no_other_job(
     assert outcomes(await world.jobs(job_ids)) == [success, success, (JobStatus.FAILED, 3), success]
 
 
-async def test_an_error_in_the_worker_spends_an_attempt_and_does_not_stop_the_worker(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("backend.worker.ERROR_PAUSE_S", 0.0)
+async def test_an_error_in_the_worker_spends_an_attempt_and_does_not_stop_the_worker(redis: Redis) -> None:
     world = World(redis, fail_on(b"fault", RuntimeError("a bug in the worker")))
     bad = await world.store.submit(b"fault", {})
     async with world.worker(batch_size=1):

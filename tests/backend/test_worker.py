@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import httpx
 
@@ -13,8 +14,8 @@ from job_store import Job, JobStatus, JobStore
 from tests.images import encoded
 
 WaitForEnd = Callable[[str], Awaitable[Job]]
-PROVISIONAL = {"label": "from a test"}
-SMALL = encoded()
+PROVISIONAL: Final = {"label": "from a test"}
+SMALL: Final = encoded()
 
 
 async def submit(store: JobStore, count: int) -> list[str]:

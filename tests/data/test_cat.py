@@ -1,10 +1,11 @@
 """`data/cat.jpg`, the image of the README's first example."""
 
 from pathlib import Path
+from typing import Final
 
 from PIL import Image
 
-CAT = Path(__file__).parents[2] / "data" / "cat.jpg"
+CAT: Final = Path(__file__).parents[2] / "data" / "cat.jpg"
 
 
 def test_the_cat_is_an_rgb_jpeg() -> None:

@@ -3,10 +3,11 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-LABELS = Path(__file__).parents[2] / "data" / "imagenet_labels.json"
+LABELS: Final = Path(__file__).parents[2] / "data" / "imagenet_labels.json"
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
-"""Both causes of a `CancelledError` in a call: gRPC's, when the channel is closed, and a cancelled caller's."""
+"""A call ends with `ModelUnavailable` if its channel closes, and with `CancelledError` if its task is cancelled."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import grpc.aio
@@ -13,7 +13,7 @@ import pytest_asyncio
 from tf_serving_client import ImageClassifier, ModelStatus, ModelUnavailable, open_channel
 
 Call = Callable[[grpc.aio.Channel], Coroutine[object, object, object]]
-DEADLINE = timedelta(seconds=60)
+DEADLINE: Final = timedelta(seconds=60)
 
 
 class HangingServer:

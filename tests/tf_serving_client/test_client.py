@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import grpc.aio
 import pytest
@@ -25,8 +26,8 @@ from tf_serving_client import (
     read_labels,
 )
 
-LABELS = read_labels(ROOT / "data" / "imagenet_labels.json")
-SECOND = timedelta(seconds=1)
+LABELS: Final = read_labels(ROOT / "data" / "imagenet_labels.json")
+SECOND: Final = timedelta(seconds=1)
 
 
 @pytest_asyncio.fixture
