@@ -1,5 +1,6 @@
 """`python -m proxy`: serve HTTP until SIGTERM."""
 
+import os
 import sys
 import warnings
 
@@ -8,36 +9,38 @@ from fastapi import FastAPI
 
 import service_log
 from proxy.app import create_app
-from proxy.settings import Settings
+from proxy.settings import RENAMED, Settings
 from tf_serving_client import BadLabels, read_labels
 
 
-def settings_of_this_process() -> Settings:
-    warnings.filterwarnings("ignore", module="PIL")  # of each oddity in a client's image
+def configure_process() -> Settings:
+    warnings.filterwarnings("ignore", module="PIL")  # Pillow warns about oddities in clients' images
     settings = Settings.from_environment("proxy")
     service_log.configure("proxy", level=settings.log_level, fmt=settings.log_format)
     return settings
 
 
-def app_of_this_process() -> FastAPI:
-    return create_app(settings_of_this_process())
+def app_from_environment() -> FastAPI:
+    return create_app(configure_process())
 
 
 def main() -> None:
-    settings = settings_of_this_process()
+    settings = configure_process()
+    for old in RENAMED.keys() & os.environ.keys():
+        service_log.get_logger().warning("setting renamed", ignored=old, use=RENAMED[old])
     try:
         read_labels(settings.labels)
     except BadLabels as error:
         sys.exit(f"proxy: {error}")
     uvicorn.run(
-        "proxy.__main__:app_of_this_process",
+        "proxy.__main__:app_from_environment",
         factory=True,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
         http="httptools",
-        log_config=None,  # service_log's
+        log_config=None,  # keeps service_log's configuration
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,4 +1,4 @@
-"""The HTTP front."""
+"""Builds the FastAPI application."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from proxy import endpoints, problems
 from proxy.request_id import RequestId
-from proxy.resources import opened
+from proxy.resources import resources
 from proxy.settings import Settings
 from service_settings import project_version
 
@@ -16,7 +16,7 @@ from service_settings import project_version
 def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings) as app.state.opened:
+        async with resources(settings) as app.state.resources:
             yield
 
     app = FastAPI(
@@ -25,8 +25,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=project_version(),
         lifespan=lifespan,
     )
-    # Each image goes this way, and a Starlette route costs half of what one of FastAPI's does. That one is only in
-    # the document.
+    # Handles every POST /predict, because a Starlette route costs half as much as FastAPI's. FastAPI's route for the
+    # same path, below, only serves the OpenAPI document.
     app.router.routes.insert(0, Route("/predict", endpoints.predict, methods=["POST"], include_in_schema=False))
     app.include_router(endpoints.router)
     problems.register(app)

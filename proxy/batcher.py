@@ -1,132 +1,110 @@
-"""Asks the fast model, for several requests at once where they would have to wait: dynamic batching."""
+"""Calls the fast model, and batches queued requests into one Predict: dynamic batching."""
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
-from proxy.errors import Overloaded
-from tf_serving_client import Classifier, ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
+from proxy.admission_queue import AdmissionQueue, QueuedRequest
+from tf_serving_client import Classifier, ImageRejected, ModelTooSlow, Prediction
 
-ENOUGH_BYTES: Final = 4 * 1024 * 1024
-"""In one Predict of several images: what a gRPC server takes in a message if it was told nothing else."""
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+"""The default limit of a gRPC server on the size of one message. A single image may exceed it."""
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
-    """An image in line. `no_turn` is the time that it may stay there."""
-
+class _QueuedImage(QueuedRequest[Prediction]):
     image: bytes
-    answer: asyncio.Future[Prediction]
-    no_turn: asyncio.Timeout
-    alone: bool = False
+    is_isolated: bool = False
+    """Goes into a Predict of its own, because a batch that contained it was rejected."""
 
     def succeed(self, prediction: Prediction) -> None:
-        if not self.answer.done():
-            self.answer.set_result(prediction)
+        if not self.response.done():
+            self.response.set_result(prediction)
 
     def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
+        if not self.response.done():
+            self.response.set_exception(error)
 
 
-class Batcher:
-    """So many Predicts at the model at once, and in each what is in line when it goes out.
+class Batcher(AdmissionQueue[_QueuedImage]):
+    """Limits concurrent Predict calls and batches whatever is queued when a permit is free.
 
-    More Predicts than keep a model busy make it slower, not faster; and it refuses them at some point (TensorFlow
-    Serving: RESOURCE_EXHAUSTED). So images wait here, first come first served, and when too many wait, the next is
-    refused at once: a pile that grows answers nobody in time.
+    More concurrent Predicts than keep a model busy make it slower, and at some point TensorFlow Serving refuses them
+    (RESOURCE_EXHAUSTED). Batching makes each image cheaper under load. An image never waits for a batch to fill up:
+    while a permit is free, it is sent at once and alone.
 
-    Those in line go in one Predict as soon as there is a place, which makes each of them cheaper when there is much to
-    do. Nobody waits for company: where a place is free, an image goes at once, and alone. What becomes of a Predict
-    becomes of all its images, but for one that can't be read: it fails alone. A model that is too slow for so many at
-    once is sent fewer, until it is quick again: else it would work for nobody, where it could answer some.
+    If a Predict fails, all its requests fail, except that an invalid image fails alone. A Predict that times out limits
+    the following batches to half its size, because a model that is too slow for large batches may still handle small
+    ones. The limit grows by one with each fast Predict.
     """
 
-    def __init__(self, model: Classifier, *, at_once: int, size: int, waiting: int) -> None:
-        """`at_once` Predicts of up to `size` images each, and up to `waiting` images in line."""
-        self.model = model
-        self._patience_s = model.deadline.total_seconds()
-        self._places = at_once
-        self._size = self._fitting = size
-        self._most = waiting
-        self._line: deque[_Waiting] = deque()
-        self._asking: set[asyncio.Task[None]] = set()
+    def __init__(
+        self, model: Classifier, *, concurrency: int, max_batch_size: int, max_queued: int, queue_timeout: timedelta
+    ) -> None:
+        super().__init__("the fast model", concurrency=concurrency, max_queued=max_queued, timeout=queue_timeout)
+        self._model = model
+        self._fast_s = model.deadline.total_seconds() / 2
+        self._max_batch_size = self._batch_limit = max_batch_size
+        self._predicts: set[asyncio.Task[None]] = set()
 
     async def classify(self, image: bytes) -> Prediction:
         """Classify an encoded image (JPEG or PNG). Raises a `ModelError`, or `Overloaded`."""
-        if not self._places and len(self._line) >= self._most:
-            raise Overloaded(f"{self._most} requests are waiting already: try again in a moment")
-        try:
-            async with asyncio.timeout(self._patience_s) as no_turn:
-                return await self._answer(_Waiting(image, asyncio.get_running_loop().create_future(), no_turn))
-        except TimeoutError:
-            raise Overloaded(f"no turn came in {self._patience_s:g} s: try again in a moment") from None
+        request = _QueuedImage(image)
+        await self._submit(request)
+        return request.response.result()
 
-    async def _answer(self, waiting: _Waiting) -> Prediction:
-        self._line.append(waiting)
-        self._go()
-        try:
-            return await waiting.answer
-        except asyncio.CancelledError:  # the time is up, or the client is gone
-            with suppress(ValueError):
-                self._line.remove(waiting)
-            raise
+    def _dispatch(self) -> None:
+        while self._permits and (batch := self._take_batch()):
+            self._permits -= 1
+            task = asyncio.create_task(self._predict(batch))
+            self._predicts.add(task)
+            task.add_done_callback(self._predicts.discard)
 
-    def _go(self) -> None:
-        while self._places and (batch := self._next()):
-            self._places -= 1
-            task = asyncio.create_task(self._ask(batch))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
-
-    def _next(self) -> list[_Waiting]:
-        """Whoever has left the line meanwhile is passed over."""
-        batch: list[_Waiting] = []
-        room = ENOUGH_BYTES
-        while self._line and len(batch) < self._fitting and not (batch and batch[0].alone):
-            room -= len(self._line[0].image)
-            if batch and room < 0:
+    def _take_batch(self) -> list[_QueuedImage]:
+        batch: list[_QueuedImage] = []
+        size = 0
+        while len(batch) < self._batch_limit and (request := self._peek()):
+            size += len(request.image)
+            if batch and (size > MAX_BATCH_BYTES or batch[0].is_isolated):
                 break
-            first = self._line.popleft()
-            if not first.answer.done():
-                first.no_turn.reschedule(None)
-                batch.append(first)
+            batch.append(self._admit())
         return batch
 
-    async def _ask(self, batch: Sequence[_Waiting]) -> None:
+    async def _predict(self, batch: Sequence[_QueuedImage]) -> None:
         started = time.monotonic()
         try:
-            predictions = await self.model.classify([waiting.image for waiting in batch])
-            for waiting, prediction in zip(batch, predictions, strict=True):
-                waiting.succeed(prediction)
-            if time.monotonic() - started < self._patience_s / 2:
-                self._fitting = min(self._size, self._fitting + 1)
+            predictions = await self._model.classify([request.image for request in batch])
+            for request, prediction in zip(batch, predictions, strict=True):
+                request.succeed(prediction)
+            if time.monotonic() - started < self._fast_s:
+                self._batch_limit = min(self._max_batch_size, self._batch_limit + 1)
         except ImageRejected as error:
             self._isolate(batch, error)
         except Exception as error:
             if isinstance(error, ModelTooSlow):
-                self._fitting = max(1, len(batch) // 2)
-            for waiting in batch:
-                waiting.fail(error)
-        except asyncio.CancelledError:  # the channel was closed in mid-Predict
-            for waiting in batch:
-                waiting.fail(ModelUnavailable(self.model.model, "the call was cancelled"))
+                self._batch_limit = min(self._batch_limit, max(1, len(batch) // 2))
+            for request in batch:
+                request.fail(error)
+        except asyncio.CancelledError:  # at shutdown
+            for request in batch:
+                request.response.cancel()
             raise
         finally:
-            self._places += 1
-            self._go()
+            self._release()
 
-    def _isolate(self, batch: Sequence[_Waiting], error: ImageRejected) -> None:
-        """One image that can't be read fails a whole Predict: asked one by one, and at once, only that one fails."""
+    def _isolate(self, batch: Sequence[_QueuedImage], error: ImageRejected) -> None:
+        """Return the images of a rejected batch to the head of the queue, to be sent one by one.
+
+        One invalid image fails a whole Predict, so only the Predict of a single image shows which one it was.
+        """
         if len(batch) == 1:
             batch[0].fail(error)
             return
-        again = [waiting for waiting in batch if not waiting.answer.done()]
-        for waiting in again:
-            waiting.alone = True
-            waiting.no_turn.reschedule(asyncio.get_running_loop().time() + self._patience_s)
-        self._line.extendleft(reversed(again))
+        requests = [request for request in batch if not request.response.done()]
+        for request in requests:
+            request.is_isolated = True
+            request.timeout.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
+        self._queue.extendleft(reversed(requests))

@@ -1,4 +1,4 @@
-"""How many bytes of uploads one process holds at once."""
+"""Limits the bytes of uploads that one process holds in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,25 +6,25 @@ from typing import Final
 
 from proxy.errors import Overloaded
 
-ALWAYS_TAKEN: Final = 256 * 1024
-"""So that a few that send large bodies slowly don't shut everybody out."""
+MAX_EXEMPT_BYTES: Final = 256 * 1024
+"""Uploads up to this size are always accepted, so that a few large, slow uploads can't block all other clients."""
 
 
 class ByteBudget:
-    """Requests may be many or large, but not both: a hundred uploads of 20 MB that wait would be 2 GB."""
+    """Shared by all uploads: a hundred concurrent uploads of 20 MB each would occupy 2 GB."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self.held = 0
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.used = 0
 
     @contextmanager
     def upload(self) -> Iterator["Upload"]:
-        """What it takes while the context lasts is free again after it."""
+        """Yield an upload whose bytes are released when the context ends."""
         upload = Upload(self)
         try:
             yield upload
         finally:
-            self.held -= upload.size
+            upload.release()
 
 
 class Upload:
@@ -34,17 +34,18 @@ class Upload:
         self._budget = budget
         self.size = 0
 
-    def take(self, count: int) -> None:
-        """Raises `Overloaded`. One that is small or alone is never refused: other limits hold for those."""
+    def reserve(self, count: int) -> None:
+        """Raises `Overloaded`. A small upload, or the only one, is never refused: it has a limit of its own."""
         budget = self._budget
-        is_alone = budget.held == self.size
-        is_small = self.size + count <= ALWAYS_TAKEN
-        if not (is_alone or is_small) and budget.held + count > budget.most:
-            raise Overloaded(f"uploads of {budget.most} bytes are at work already: try again in a moment")
-        budget.held += count
+        is_only = budget.used == self.size
+        is_small = self.size + count <= MAX_EXEMPT_BYTES
+        if not (is_only or is_small) and budget.used + count > budget.max_bytes:
+            raise Overloaded(
+                f"the limit of {budget.max_bytes} bytes for concurrent uploads is reached: try again in a moment"
+            )
+        budget.used += count
         self.size += count
 
     def release(self) -> None:
-        """What was taken was thrown away."""
-        self._budget.held -= self.size
+        self._budget.used -= self.size
         self.size = 0

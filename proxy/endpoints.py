@@ -1,9 +1,6 @@
-"""The endpoints of the seed, frozen: bodies are compact JSON with these keys in this order."""
+"""The endpoints. Their bodies are frozen: compact JSON with these keys in this order."""
 
 import asyncio
-import time
-from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -11,9 +8,11 @@ from pydantic_core import to_json
 
 import service_log
 from proxy import openapi
-from proxy.refinement_queue import Accepted
-from proxy.resources import State
+from proxy.refinement_queue import Accepted, Shed
+from proxy.resources import Resources
+from proxy.timings import PREDICT, Timings
 from proxy.uploaded_image import read_image
+from tf_serving_client import Prediction
 
 router = APIRouter()
 
@@ -29,99 +28,84 @@ METADATA: Final = to_json(
 )
 
 
-async def opened_state(request: Request) -> State:
-    state: State = request.app.state.opened
-    return state
+async def app_resources(request: Request) -> Resources:
+    resources: Resources = request.app.state.resources
+    return resources
 
 
-Opened = Annotated[State, Depends(opened_state)]
+AppResources = Annotated[Resources, Depends(app_resources)]
 
 
 @router.get("/health", responses=openapi.responses(openapi.HEALTH))
 async def health() -> Response:
-    """Whether this process answers."""
+    """Whether this process responds."""
     return _json({"health": "ok"})
 
 
 @router.get("/health/all", responses=openapi.responses(openapi.HEALTH))
-async def health_all(opened: Opened) -> Response:
+async def health_all(resources: AppResources) -> Response:
     """Whether each model is AVAILABLE (`ok`) or not (`ng`)."""
-    available = await asyncio.gather(*(model.is_available() for model in opened.models))
-    names = (model.model for model in opened.models)
-    return _json({name: "ok" if is_up else "ng" for name, is_up in zip(names, available, strict=True)})
+    available = await asyncio.gather(*(model.is_available() for model in resources.models))
+    names = (model.model for model in resources.models)
+    return _json({name: "ok" if is_available else "ng" for name, is_available in zip(names, available, strict=True)})
 
 
 @router.get("/metadata", responses=openapi.responses(openapi.METADATA))
 async def metadata() -> Response:
-    """What goes in and what the models make of it."""
+    """The format of the models' input and output."""
     return Response(METADATA, media_type="application/json")
 
 
-@router.get("/predict/test", responses=openapi.predicting())
-async def predict_test(opened: Opened) -> Response:
+@router.get("/predict/test", responses=openapi.prediction_responses())
+async def predict_test(resources: AppResources) -> Response:
     """Predict the test image."""
-    return await answer_now(opened, opened.test_image, {})
+    return await answer_now(resources, resources.test_image, Timings())
 
 
-@router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.predicting(*openapi.OF_THE_BODY))
+@router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.prediction_responses(*openapi.BODY_ERRORS))
 async def predict(request: Request) -> Response:
     """Answer now with the fast model, and queue the image for the accurate one."""
-    opened = await opened_state(request)
-    with opened.byte_budget.upload() as upload:
-        uploaded = await read_image(request, opened.limits, upload)
-        started = time.perf_counter()
-        image = await opened.normalizer.normalized(uploaded.data, uploaded.header)
-        before = {} if image is uploaded.data else {"normalize": _ms_since(started)}
-        return await answer_now(opened, image, before)
+    resources = await app_resources(request)
+    with resources.byte_budget.upload() as upload:
+        uploaded = await read_image(request, resources.limits, upload)
+        timings = Timings()
+        image = await resources.normalizer.normalize(uploaded.data, uploaded.header)
+        if image is not uploaded.data:
+            timings.record("normalize")
+        return await answer_now(resources, image, timings)
 
 
-@router.get("/job/{job_id}", responses=openapi.finding())
-async def job(job_id: str, opened: Opened) -> Response:
-    """The accurate model's answer: empty while there is none, null for a job that is not known, or no longer."""
-    found = await opened.store.find(job_id)
+@router.get("/job/{job_id}", responses=openapi.job_responses())
+async def job(job_id: str, resources: AppResources) -> Response:
+    """The accurate model's label: empty while the job is pending or if it failed, null for an unknown job."""
+    found = await resources.store.find(job_id)
     if found is None:
         return _json({job_id: {"prediction": None}})
     return _json({job_id: {"prediction": found.output["label"] if found.output else ""}})
 
 
-async def answer_now(opened: State, image: bytes, before: Mapping[str, float]) -> Response:
-    """Steps 2 to 4 of an image's path. The fast model goes first: what it can't read never reaches the queue.
+async def answer_now(resources: Resources, image: bytes, timings: Timings) -> Response:
+    """Classify with the fast model, then queue the job.
 
-    `before` is what was done to the image, and how many milliseconds it took.
+    The fast model goes first because it decodes the image: an image that it rejects never reaches the queue.
     """
-    started = time.perf_counter()
-    provisional = await opened.fast_model.classify(image)
-    predict_ms, classified = _ms_since(started), time.perf_counter()
-    refinement = await opened.refinement.submit(image, provisional)
-    queue_ms = _ms_since(classified)
+    provisional = await resources.fast_model.classify(image)
+    timings.record(PREDICT)
+    submission = await resources.refinement_queue.submit(image, provisional)
+    timings.record("queue")
+    # The line is written after the response is sent, so that no client waits for the log.
+    asyncio.get_running_loop().call_soon(_log, submission, provisional, timings)
+    headers = {"Server-Timing": timings.server_timing(provisional.model), **submission.headers}
+    return _json({"job_id": submission.job_id, provisional.model: provisional.label}, headers)
 
-    model = provisional.model
-    steps = {**before, model: predict_ms, "queue": queue_ms}
-    headers = {"Server-Timing": ", ".join(f"{step};dur={ms}" for step, ms in steps.items())}
-    if isinstance(refinement, Accepted):
-        job_id = refinement.job_id
-        headers["Link"] = f'</job/{job_id}>; rel="monitor"'
-    else:
-        job_id = None
-        headers["Refinement"] = f"shed; reason={refinement.reason}"
-    done = {
-        "model": model,
-        "label": provisional.label,
-        **{f"{step}_ms": ms for step, ms in before.items()},
-        "predict_ms": predict_ms,
-        "queue_ms": queue_ms,
-    }
+
+def _log(submission: Accepted | Shed, provisional: Prediction, timings: Timings) -> None:
     log = service_log.get_logger()
-    if job_id is not None:
-        line = partial(log.info, "job accepted", job=job_id, **done)
+    fields = {"model": provisional.model, "label": provisional.label, **timings.log_fields()}
+    if isinstance(submission, Accepted):
+        log.info("job accepted", job=submission.job_id, **fields)
     else:
-        line = partial(log.warning, "job shed", reason=headers["Refinement"], **done)
-    asyncio.get_running_loop().call_soon(line)  # when the answer is on its way: nobody waits for a log
-    return _json({"job_id": job_id, model: provisional.label}, headers)
-
-
-def _ms_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)
+        log.warning("job shed", reason=submission.reason, **fields)
 
 
 def _json(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:

@@ -1,13 +1,15 @@
-"""What can be wrong with a request, before any model has seen it.
+"""Why the proxy refuses a request before any model has seen it. The texts of the errors are shown to the client.
+
+Overloaded              a limit on concurrent work is reached
 
 BadRequest
-├── NotJson             the body is neither JSON nor declared an image
+├── NotJson             the body is neither JSON nor declared as an image
 ├── NotBase64           `image_data` is not base64
-├── FieldMissing        there is no `image_data` (JSON) or `image` (form), or it is of another type, or empty
-├── TooSlow             the body did not come in time
-├── TooLarge            more bytes, or more pixels, than this service takes
-├── UnsupportedImage    no JPEG, PNG or WebP
-└── Undecodable         one of them that is broken
+├── FieldMissing        `image_data` (JSON) or `image` (form) is missing, empty, or of the wrong type
+├── TooSlow             the body did not arrive in time
+├── TooLarge            the image has too many bytes or pixels
+├── UnsupportedImage    the image is not a JPEG, PNG or WebP
+└── Undecodable         the image is a JPEG, PNG or WebP, but broken
 """
 
 
@@ -16,7 +18,7 @@ class Overloaded(Exception):
 
 
 class BadRequest(Exception):
-    """Its text tells the client what to do."""
+    pass
 
 
 class NotJson(BadRequest):

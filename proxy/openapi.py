@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of bodies and answers beyond what FastAPI sees in an endpoint's signature."""
+"""The parts of the OpenAPI document that FastAPI can't derive from an endpoint's signature: bodies and responses."""
 
 from collections import defaultdict
 from typing import Any, Final
@@ -8,8 +8,8 @@ from proxy import errors
 from proxy.problems import MEDIA_TYPE, PROBLEMS, Problem
 from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable
 
-Described = dict[int | str, dict[str, Any]]
-"""By status, as FastAPI's `responses` takes it."""
+Responses = dict[int | str, dict[str, Any]]
+"""By status, as FastAPI's `responses` parameter expects them."""
 
 IMAGE: Final[dict[str, Any]] = {"type": "string", "format": "binary", "minLength": 1}
 IMAGE_BODY: Final[dict[str, Any]] = {
@@ -24,7 +24,7 @@ IMAGE_BODY: Final[dict[str, Any]] = {
                         "image_data": {
                             "type": "string",
                             "minLength": 1,
-                            "description": "A JPEG, PNG or WebP in base64, with or without white space.",
+                            "description": "A JPEG, PNG or WebP in base64. White space is ignored.",
                         }
                     },
                 }
@@ -38,27 +38,27 @@ IMAGE_BODY: Final[dict[str, Any]] = {
     }
 }
 
-ANSWER: Final[dict[str, Any]] = {
+PREDICTION: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["job_id"],
     "properties": {
         "job_id": {
             "type": ["string", "null"],
-            "description": "Null when the slow half can't take the job; the header `Refinement` says why.",
+            "description": "Null if the job could not be queued; the header `Refinement` gives the reason.",
         }
     },
-    "additionalProperties": {"type": "string", "description": "The fast model's label, under the model's name."},
+    "additionalProperties": {"type": "string", "description": "The fast model's label. The key is the model's name."},
 }
 JOB: Final[dict[str, Any]] = {
     "type": "object",
-    "description": "Under the job's id.",
+    "description": "The key is the job id.",
     "additionalProperties": {
         "type": "object",
         "required": ["prediction"],
         "properties": {
             "prediction": {
                 "type": ["string", "null"],
-                "description": "Empty while there is none, and where the job failed; null for a job that is not known.",
+                "description": "Empty while the job is pending or if it failed; null for an unknown or expired job.",
             }
         },
     },
@@ -74,33 +74,33 @@ PROBLEM: Final[dict[str, Any]] = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What was wrong, and what to do."},
+        "detail": {"type": "string", "description": "What is wrong, and what to do about it."},
         "instance": {"type": "string"},
-        "trace_id": {"type": "string", "description": "The request's id, as in `X-Request-ID` and the log."},
+        "trace_id": {"type": "string", "description": "The request id, as in `X-Request-ID` and the log."},
     },
 }
-OF_THE_BODY: Final = tuple(errors.BadRequest.__subclasses__())
-OF_THE_MODEL: Final = (errors.Overloaded, ImageRejected, ModelTooSlow, ModelBusy, ModelUnavailable, ContractBroken)
+BODY_ERRORS: Final = tuple(errors.BadRequest.__subclasses__())
+MODEL_ERRORS: Final = (errors.Overloaded, ImageRejected, ModelTooSlow, ModelBusy, ModelUnavailable, ContractBroken)
 
 
-def predicting(*more: type[Exception]) -> Described:
-    """The answers of an endpoint that asks the fast model."""
-    return responses(ANSWER, *more, *OF_THE_MODEL)
+def prediction_responses(*more: type[Exception]) -> Responses:
+    """The responses of an endpoint that calls the fast model."""
+    return responses(PREDICTION, *more, *MODEL_ERRORS)
 
 
-def finding() -> Described:
+def job_responses() -> Responses:
     return responses(JOB, StoreUnavailable)
 
 
-def responses(schema: dict[str, Any], *failures: type[Exception]) -> Described:
-    """`schema` is of the answer when all goes well."""
-    described: Described = {200: {"content": {"application/json": {"schema": schema}}}}
+def responses(schema: dict[str, Any], *failures: type[Exception]) -> Responses:
+    """`schema` describes the body of the 200 response."""
     by_status: defaultdict[int, list[Problem]] = defaultdict(list)
     for failure in failures:
         by_status[PROBLEMS[failure].status.value].append(PROBLEMS[failure])
+    documented: Responses = {200: {"content": {"application/json": {"schema": schema}}}}
     for status, problems in sorted(by_status.items()):
         titles = "; ".join(dict.fromkeys(f"{problem.title} (`{problem.slug}`)" for problem in problems))
-        described[status] = {"description": titles, "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
+        documented[status] = {"description": titles, "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
         if any(problem.retry_after_s is not None for problem in problems):
-            described[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
-    return described
+            documented[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    return documented

@@ -1,61 +1,79 @@
-"""Hands an image to the slow half, or finds that it can't be taken just now."""
+"""Queues jobs for the accurate model, behind a circuit breaker."""
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final, Literal, Protocol
 
 import service_log
-from job_store import JobStore, QueueFull, StoreUnavailable
+from job_store import Answer, QueueFull, StoreUnavailable
 from tf_serving_client import Prediction
 
-SLOWEST_BYTES_PER_S: Final = 20_000_000
-"""A large image may take longer to hand over. Measured: 20 MiB took 0.24 to 0.54 s on a loaded machine of 2 cores."""
+MIN_BYTES_PER_S: Final = 20_000_000
+"""Extends the timeout for a large image. Measured: 20 MiB took 0.24 to 0.54 s on a loaded machine with 2 cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     job_id: str
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Link": f'</job/{self.job_id}>; rel="monitor"'}
+
 
 @dataclass(frozen=True, slots=True)
 class Shed:
-    """The fast answer is all there is. `reason` is `queue-full` or `queue-unavailable`."""
+    """The job was not queued: the fast model's label is the only answer."""
 
-    reason: str
+    reason: Literal["queue-full", "queue-unavailable"]
+    job_id: ClassVar[None] = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Refinement": f"shed; reason={self.reason}"}
 
 
-class Refinement:
-    """The fast answer never waits for the slow half: `patience`, and no longer.
+class Store(Protocol):
+    """The part of `JobStore` that is used here."""
 
-    A Redis that hangs would make each request wait for that long. So after one that did, the queue is left alone for
-    `rest`, and one request at a time then tries whether it is back.
+    async def submit(self, payload: bytes, provisional: Answer) -> str:
+        """Return the job id. Raises `QueueFull` and `StoreUnavailable`."""
+
+
+class RefinementQueue:
+    """Submits jobs to the store, and never delays the fast answer by much more than `timeout`.
+
+    While Redis hangs, every request would wait for the timeout. So one failure opens the circuit breaker, and jobs are
+    shed at once for `cooldown`. After that, one request at a time tries the store, and the first response closes it.
     """
 
-    def __init__(self, store: JobStore, patience: timedelta, rest: timedelta) -> None:
+    def __init__(self, store: Store, timeout: timedelta, cooldown: timedelta) -> None:
         self._store = store
-        self._patience_s = patience.total_seconds()
-        self._rest_s = rest.total_seconds()
-        self._resting_until = 0.0
+        self._timeout_s = timeout.total_seconds()
+        self._cooldown_s = cooldown.total_seconds()
+        self._open_until = 0.0
+        """0 while the circuit breaker is closed."""
 
     async def submit(self, image: bytes, provisional: Prediction) -> Accepted | Shed:
         now = time.monotonic()
-        if now < self._resting_until:
+        if now < self._open_until:
             return Shed("queue-unavailable")
-        if self._resting_until:
-            self._resting_until = now + self._rest_s
+        if self._open_until:
+            self._open_until = now + self._cooldown_s  # other requests are shed while this one tries
         try:
-            async with asyncio.timeout(self._patience_s + len(image) / SLOWEST_BYTES_PER_S):
+            async with asyncio.timeout(self._timeout_s + len(image) / MIN_BYTES_PER_S):
                 job_id = await self._store.submit(image, provisional.as_answer())
         except QueueFull:
-            self._resting_until = 0.0  # that is an answer: Redis is there
+            self._open_until = 0.0  # Redis has responded
             return Shed("queue-full")
         except (StoreUnavailable, TimeoutError) as error:
-            self._resting_until = time.monotonic() + self._rest_s
+            self._open_until = time.monotonic() + self._cooldown_s
             service_log.get_logger().warning(
-                "queue unavailable", error=str(error) or "Redis is too slow", cooldown_s=self._rest_s
+                "queue unavailable", error=str(error) or "Redis did not respond in time", cooldown_s=self._cooldown_s
             )
             return Shed("queue-unavailable")
-        self._resting_until = 0.0
+        self._open_until = 0.0
         return Accepted(job_id)

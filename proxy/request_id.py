@@ -1,4 +1,4 @@
-"""Gives each request an id: in its log lines, its answer's `X-Request-ID` and its problem details' `trace_id`."""
+"""Gives each request an id: for its log lines, the `X-Request-ID` header and the `trace_id` of problem details."""
 
 import re
 import secrets
@@ -7,8 +7,8 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ACCEPTABLE: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-"""A client's own id is kept where it can do no harm in a log line."""
+VALID_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+"""A client's own id is used if it is safe in a log line."""
 
 
 class RequestId:
@@ -19,8 +19,8 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        request_id = given if ACCEPTABLE.fullmatch(given) else secrets.token_hex(8).encode()
+        client_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = client_id if VALID_ID.fullmatch(client_id) else secrets.token_hex(8).encode()
         scope.setdefault("state", {})["request_id"] = request_id.decode()
 
         async def send_with_id(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""What the proxy holds from start to stop. Nothing opens before that, and nothing is left open after."""
+"""The connections and limits that the proxy holds from start-up to shutdown."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,19 +8,19 @@ from background_task import background_task
 from job_store import JobStore, Policy, connect
 from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
-from proxy.normalizer import Normalizer
-from proxy.refinement_queue import Refinement
+from proxy.normalizer import Normalizer, normalizer
+from proxy.refinement_queue import RefinementQueue
 from proxy.settings import Settings
 from proxy.uploaded_image import Limits
 from tf_serving_client import ImageClassifier, ModelStatus, log_served_models, open_channel, read_labels
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class Resources:
     fast_model: Batcher
     models: tuple[ModelStatus, ...]
     store: JobStore
-    refinement: Refinement
+    refinement_queue: RefinementQueue
     limits: Limits
     byte_budget: ByteBudget
     normalizer: Normalizer
@@ -28,7 +28,7 @@ class State:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[State]:
+async def resources(settings: Settings) -> AsyncIterator[Resources]:
     labels = read_labels(settings.labels)
     async with AsyncExitStack() as stack:
         fast = await stack.enter_async_context(open_channel(settings.fast_model_address))
@@ -44,20 +44,21 @@ async def opened(settings: Settings) -> AsyncIterator[State]:
             ModelStatus(accurate, settings.accurate_model, settings.health_deadline),
         )
         await stack.enter_async_context(background_task(log_served_models(*models)))
-        patience = settings.fast_model_deadline
-        normalizer = Normalizer.opened(settings.normalized_side, settings.max_waiting, patience)
-        yield State(
+        yield Resources(
             fast_model=Batcher(
                 ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
-                at_once=settings.fast_model_concurrency,
-                size=settings.fast_model_batch_size,
-                waiting=settings.max_waiting,
+                concurrency=settings.fast_model_concurrency,
+                max_batch_size=settings.fast_model_batch_size,
+                max_queued=settings.max_waiting,
+                queue_timeout=settings.fast_model_queue_timeout,
             ),
             models=models,
             store=store,
-            refinement=Refinement(store, settings.queue_timeout, settings.queue_rest),
+            refinement_queue=RefinementQueue(store, settings.queue_timeout, settings.queue_cooldown),
             limits=Limits(settings.max_image_bytes, settings.max_image_pixels, settings.body_timeout),
             byte_budget=ByteBudget(settings.max_bytes_in_flight),
-            normalizer=await stack.enter_async_context(normalizer),
+            normalizer=await stack.enter_async_context(
+                normalizer(settings.normalized_side, settings.max_waiting, settings.fast_model_queue_timeout)
+            ),
             test_image=settings.test_image.read_bytes(),
         )

@@ -1,4 +1,4 @@
-"""The image in a request, whichever of the three ways it came."""
+"""Reads the image in a request: from a raw body, a form, or JSON."""
 
 import asyncio
 import json
@@ -21,43 +21,47 @@ from proxy.image_header import ImageHeader, read_header
 WHITESPACE: Final = b" \t\r\n\f\v"
 BASE64_GROWTH: Final = 4 / 3
 """RFC 4648, section 4: three bytes become four characters."""
-ENVELOPE: Final = 64 * 1024
-"""Room for what surrounds the image in a body: JSON's keys, a form's headers, line breaks in the base64."""
-PARTS: Final = (b",", b"[", b"{")
-MOST_JSON_PARTS: Final = 10_000
-"""Commas and opening brackets, of which base64 has none. A body of `[[],[],…` would become a gigabyte of lists."""
-DRAINED: Final = 8
-"""How many times the limit is read and thrown away, so that the client gets to read its answer."""
+MAX_OVERHEAD_BYTES: Final = 64 * 1024
+"""Of a body beyond the encoded image: JSON's keys, a form's headers."""
+MAX_LINE_BREAKS: Final = 0.04
+"""Line breaks in base64, as a share of its length. CRLF after each 76 characters (RFC 2045) is 0.03."""
+JSON_DELIMITERS: Final = (b",", b"[", b"{")
+MAX_JSON_DELIMITERS: Final = 10_000
+"""A body of `[[],[],…` would become a gigabyte of lists. Base64 contains no delimiters."""
+MAX_DISCARDED: Final = 8
+"""An oversized body is read and discarded up to this many times the limit, so that the client reads the 413."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:
     data: bytes
-    """As the client encoded it."""
     header: ImageHeader
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     max_bytes: int
-    """Of one encoded image."""
+    """Size of one encoded image."""
     max_pixels: int
-    """Width times height."""
     body_timeout: timedelta
 
 
 async def read_image(request: Request, limits: Limits, upload: Upload) -> UploadedImage:
-    """Return the image of a request, not yet decoded.
+    """Return the image of a request as the client encoded it.
 
-    It comes as a raw body (`image/*`), as a form's field `image` (`multipart/form-data`), or, whatever the content
-    type says, as JSON `{"image_data": "<base64>"}`. Raises a `BadRequest`, or `Overloaded`.
+    The content type selects a raw body (`image/*`) or a form's field `image` (`multipart/form-data`). With any other
+    content type, the body is JSON: `{"image_data": "<base64>"}`. Raises a `BadRequest`, or `Overloaded`.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    max_body_bytes = int(limits.max_bytes * BASE64_GROWTH * (1 + MAX_LINE_BREAKS)) + MAX_OVERHEAD_BYTES
+    timeout_s = limits.body_timeout.total_seconds()
     try:
-        async with asyncio.timeout(limits.body_timeout.total_seconds()):
-            body = await _read_body(request, int(limits.max_bytes * BASE64_GROWTH * 1.04) + ENVELOPE, upload)
+        async with asyncio.timeout(timeout_s):
+            body = await _read_body(request, max_body_bytes, upload)
     except TimeoutError:
-        raise TooSlow(f"the body took longer than {limits.body_timeout.total_seconds():g} s: send it faster") from None
+        raise TooSlow(
+            f"timed out after {timeout_s:g} s waiting for the body: send it faster, or a smaller image"
+        ) from None
     if content_type.startswith("image/") or content_type == "application/octet-stream":
         image = body
     elif content_type == "multipart/form-data":
@@ -67,11 +71,11 @@ async def read_image(request: Request, limits: Limits, upload: Upload) -> Upload
     if not image:
         raise FieldMissing("the image is empty: send the bytes of a JPEG, PNG or WebP")
     if len(image) > limits.max_bytes:
-        raise TooLarge(f"the image has {len(image)} bytes; at most {limits.max_bytes} are taken")
+        raise TooLarge(f"the image has {len(image)} bytes, and the limit is {limits.max_bytes}: send a smaller file")
     header = read_header(image)
     if header.pixels > limits.max_pixels:
         raise TooLarge(
-            f"the image has {header.width}x{header.height} pixels; at most {limits.max_pixels} are taken: scale it down"
+            f"the image has {header.width}x{header.height} pixels, and the limit is {limits.max_pixels}: scale it down"
         )
     return UploadedImage(image, header)
 
@@ -82,15 +86,15 @@ async def _read_body(request: Request, max_bytes: int, upload: Upload) -> bytes:
     async for chunk in request.stream():
         received += len(chunk)
         if received <= max_bytes:
-            upload.take(len(chunk))
+            upload.reserve(len(chunk))
             chunks.append(chunk)
-        elif received > DRAINED * max_bytes:
+        elif received > MAX_DISCARDED * max_bytes:
             break
         else:
             chunks.clear()
             upload.release()
     if received > max_bytes:
-        raise TooLarge(f"the body has more than {max_bytes} bytes: send a smaller image")
+        raise TooLarge(f"the body has more than {max_bytes} bytes: send a smaller file")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
@@ -101,11 +105,11 @@ async def _from_form(request: Request, body: bytes) -> bytes:
     try:
         form = await MultiPartParser(request.headers, stream(), max_part_size=len(body)).parse()
     except (MultiPartException, KeyError, ValueError) as error:
-        raise FieldMissing(f"the form can't be read ({error}): send a field 'image' with a file") from error
+        raise FieldMissing(f"the form is invalid ({error}): send a field 'image' with a file") from error
     try:
         field = form.get("image")
         if not isinstance(field, UploadFile):
-            raise FieldMissing("the form has no file in a field 'image': send one, as in curl -F image=@cat.jpg")
+            raise FieldMissing("the form has no field 'image' with a file: send one, as in curl -F image=@cat.jpg")
         return await field.read()
     finally:
         await form.close()
@@ -117,43 +121,45 @@ def _from_json(body: bytes) -> bytes:
         raise FieldMissing('the JSON is not an object: send {"image_data": "<base64>"}')
     encoded = document.get("image_data")
     if encoded is None:
-        raise FieldMissing('there is no image_data: send {"image_data": "<base64>"}')
+        raise FieldMissing('image_data is missing: send {"image_data": "<base64>"}')
     if not isinstance(encoded, str):
-        raise FieldMissing("image_data is not a string: send the image in base64")
+        raise FieldMissing("image_data is not a string: send the image as base64")
     return decode_base64(encoded)
 
 
 def _parse_json(body: bytes) -> object:
-    if _may_have_many_parts(body) and sum(map(body.count, PARTS)) > MOST_JSON_PARTS:
+    if _may_have_many_delimiters(body) and sum(map(body.count, JSON_DELIMITERS)) > MAX_JSON_DELIMITERS:
         raise NotJson(
-            f'the JSON has more than {MOST_JSON_PARTS} parts: send {{"image_data": "<base64>"}} and little else'
+            f'the JSON has more than {MAX_JSON_DELIMITERS} commas and brackets: send only {{"image_data": "<base64>"}}'
         )
     try:
         return pydantic_core.from_json(body)
-    except ValueError as strictly:
-        try:  # raw line breaks inside a string, as `base64` without -w0 puts them, are worth a second look
+    except ValueError as strict_error:
+        try:  # `base64` without -w0 puts raw line breaks into the string, which only the lenient parser accepts
             return json.loads(body.decode("utf-8-sig"), strict=False)
         except (ValueError, RecursionError):
             raise NotJson(
-                f'the body is not JSON ({strictly}): send {{"image_data": "<base64>"}}, or the image itself with '
+                f'the body is not JSON ({strict_error}): send {{"image_data": "<base64>"}}, or the image itself with '
                 "content-type image/jpeg, image/png or image/webp"
             ) from None
 
 
-def _may_have_many_parts(body: bytes) -> bool:
-    """To look for a byte takes a fiftieth of the time that it takes to count it, and there is but the first brace."""
+def _may_have_many_delimiters(body: bytes) -> bool:
+    """Finding a byte is fifty times faster than counting it, and the usual body has only its first brace."""
     return b"," in body or b"[" in body or body.find(b"{", 1) > 0
 
 
 def decode_base64(encoded: str) -> bytes:
-    """Decode standard base64; white space anywhere in it, and a `data:` URL's prefix, are passed over."""
+    """Decode standard base64. White space and the prefix of a `data:` URL are ignored."""
     if encoded[:5].lower() == "data:":
         head, comma, encoded = encoded.partition(",")
         if not comma or not head.lower().endswith(";base64"):
-            raise NotBase64("image_data is a data: URL that is not base64: it must begin data:image/jpeg;base64,")
-    with suppress(ValueError):  # there may be white space in it
+            raise NotBase64("image_data is a data: URL without base64: it must begin with data:image/jpeg;base64,")
+    with suppress(ValueError):  # the fast path, without white space
         return pybase64.b64decode(encoded, validate=True)
     try:
         return pybase64.b64decode(encoded.encode("ascii").translate(None, WHITESPACE), validate=True)
-    except ValueError:  # binascii.Error and UnicodeEncodeError are some
-        raise NotBase64("image_data is not base64: it is cut off, or has characters that are not base64's") from None
+    except ValueError:  # also binascii.Error and UnicodeEncodeError
+        raise NotBase64(
+            "image_data is not base64: it is cut off or contains other characters; encode it again"
+        ) from None
