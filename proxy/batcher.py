@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from proxy.admission_queue import AdmissionQueue, QueuedRequest
-from tf_serving_client import Classifier, ImageRejected, ModelTooSlow, Prediction
+from tf_serving_client import Classifier, ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
 
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 """The default limit of a gRPC server on the size of one message. A single image may exceed it."""
@@ -90,7 +90,7 @@ class Batcher(AdmissionQueue[_QueuedImage]):
                 request.fail(error)
         except asyncio.CancelledError:  # at shutdown
             for request in batch:
-                request.response.cancel()
+                request.fail(ModelUnavailable(self._model.model, "the proxy is shutting down"))
             raise
         finally:
             self._release()

@@ -1,14 +1,17 @@
-"""Images for tests, made here."""
+"""Generated images for tests."""
 
 import io
 import struct
 import zlib
+from typing import Final
 
 from PIL import Image
 
+JPEG_HEADERS: Final = {"content-type": "image/jpeg"}
+
 
 def encoded(mode: str = "RGB", size: tuple[int, int] = (64, 48), form: str = "JPEG", **options: object) -> bytes:
-    """A small gradient picture in any mode and format Pillow writes."""
+    """A gradient, in any mode and format that Pillow writes."""
     gradient = Image.linear_gradient("L").resize(size)
     picture = gradient.convert(mode) if mode != "P" else gradient.convert("RGB").quantize(16)
     out = io.BytesIO()
@@ -17,7 +20,7 @@ def encoded(mode: str = "RGB", size: tuple[int, int] = (64, 48), form: str = "JP
 
 
 def webp_bomb() -> bytes:
-    """A WebP whose header promises the largest canvas there can be: 16,384 pixels a side."""
+    """A WebP whose header declares the largest possible canvas, 16,384 pixels a side."""
     image = bytearray(encoded(mode="RGBA", form="WEBP", lossless=True))
     assert image[12:16] == b"VP8L"
     image[21:25] = (0x0FFFFFFF).to_bytes(4, "little")
@@ -32,15 +35,14 @@ def animated_webp(size: tuple[int, int]) -> bytes:
 
 
 def png_with(name: bytes, data: bytes) -> bytes:
-    """A 16-bit grey PNG with one chunk more, before its end."""
+    """A 16-bit grey PNG with an additional chunk."""
     image = encoded("I;16", form="PNG")
     end = image.rindex(b"IEND") - 4
     return image[:end] + _chunk(name, data) + image[end:]
 
 
 def png_bomb(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header promises width times height pixels."""
-
+    """A PNG of a few bytes whose header declares any size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = zlib.compress(b"\0" * 1_000_000)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")

@@ -1,56 +1,79 @@
-"""So many at work, so many in line, and the next is told at once."""
+"""Limits on concurrency, on the length of the queue, and on the wait in it."""
 
 import asyncio
 from datetime import timedelta
 
 import pytest
 
-from proxy.admission import Admission
+from proxy.admission_queue import ConcurrencyLimit
 from proxy.errors import Overloaded
 
 MINUTE = timedelta(minutes=1)
 
 
-async def test_whoever_gets_no_turn_in_time_is_told_so_and_leaves_the_line() -> None:
-    admission = Admission(at_once=1, waiting=1, patience=timedelta(milliseconds=20))
-    async with admission:
+def limit_of(concurrency: int, max_queued: int, timeout: timedelta = MINUTE) -> ConcurrencyLimit:
+    return ConcurrencyLimit("the image decoder", concurrency=concurrency, max_queued=max_queued, timeout=timeout)
+
+
+async def test_a_request_that_times_out_is_refused_and_leaves_the_queue() -> None:
+    limit = limit_of(concurrency=1, max_queued=1, timeout=timedelta(milliseconds=20))
+    async with limit:
         for _ in range(3):
-            with pytest.raises(Overloaded, match="no turn came"):
-                async with admission:
+            with pytest.raises(Overloaded, match=r"timed out after 0\.02 s waiting for the image decoder: try again"):
+                async with limit:
                     pass
-    async with admission:
+    async with limit:
         pass
 
 
-async def test_no_more_than_its_places_are_in_and_they_come_in_order() -> None:
-    admission, inside, most = Admission(at_once=3, waiting=100, patience=MINUTE), 0, 0
+async def test_requests_are_admitted_in_order_and_only_up_to_the_concurrency() -> None:
+    limit, active, max_active = limit_of(concurrency=3, max_queued=100), 0, 0
     order: list[int] = []
 
-    async def visit(number: int) -> None:
-        nonlocal inside, most
-        async with admission:
-            inside, order[len(order) :] = inside + 1, [number]
-            most = max(most, inside)
+    async def request(number: int) -> None:
+        nonlocal active, max_active
+        async with limit:
+            active += 1
+            order.append(number)
+            max_active = max(max_active, active)
             await asyncio.sleep(0)
-            inside -= 1
+            active -= 1
 
-    await asyncio.gather(*(visit(number) for number in range(20)))
-    assert most == 3
+    await asyncio.gather(*(request(number) for number in range(20)))
+    assert max_active == 3
     assert order == list(range(20))
 
 
-async def test_whoever_finds_the_line_full_is_refused_and_a_place_is_not_lost_by_it() -> None:
-    admission, release = Admission(at_once=1, waiting=1, patience=MINUTE), asyncio.Event()
+async def test_a_request_to_a_full_queue_is_refused_and_no_permit_is_lost() -> None:
+    limit, finish = limit_of(concurrency=1, max_queued=1), asyncio.Event()
 
-    async def visit() -> bool:
-        async with admission:
-            return await release.wait()
+    async def request() -> bool:
+        async with limit:
+            return await finish.wait()
 
-    visits = [asyncio.create_task(visit()) for _ in range(3)]
-    done, _ = await asyncio.wait(visits, return_when=asyncio.FIRST_COMPLETED)
-    assert [type(visit.exception()) for visit in done] == [Overloaded]
-    visits[1].cancel()  # the client in line leaves
-    release.set()
-    assert await visits[0]
+    requests = [asyncio.create_task(request()) for _ in range(3)]
+    done, _ = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+    [error] = [request.exception() for request in done]
+    assert isinstance(error, Overloaded)
+    assert str(error) == "the image decoder's queue is full (1 requests): try again in a moment"
+    requests[1].cancel()  # the queued client disconnects
+    finish.set()
+    assert await requests[0]
     async with asyncio.timeout(1):
-        assert await visit()
+        assert await request()
+
+
+async def test_a_request_cancelled_just_after_its_admission_returns_the_permit() -> None:
+    limit = limit_of(concurrency=1, max_queued=2)
+
+    async def request() -> None:
+        async with limit:
+            pass
+
+    async with limit:
+        cancelled, next_one = (asyncio.create_task(request()) for _ in range(2))
+        await asyncio.sleep(0)
+    cancelled.cancel()  # the permit is granted, but the task has not run since
+    async with asyncio.timeout(1):
+        await next_one
+    assert cancelled.cancelled()

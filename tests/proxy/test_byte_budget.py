@@ -1,54 +1,54 @@
-"""Uploads have a common limit, and what one of them held is free again after it."""
+"""The common limit of all concurrent uploads."""
 
 from contextlib import suppress
 
 import pytest
 
-from proxy.byte_budget import ALWAYS_TAKEN, ByteBudget
+from proxy.byte_budget import MAX_EXEMPT_BYTES, ByteBudget
 from proxy.errors import Overloaded
 
 KB = 1024
 BUDGET = 1000 * KB
 
 
-def test_beyond_the_budget_an_upload_is_refused() -> None:
+def test_an_upload_beyond_the_budget_is_refused() -> None:
     budget = ByteBudget(BUDGET)
     with budget.upload() as first, budget.upload() as second:
-        first.take(600 * KB)
-        second.take(400 * KB)
+        first.reserve(600 * KB)
+        second.reserve(400 * KB)
         with pytest.raises(Overloaded, match=f"{BUDGET} bytes"):
-            second.take(1)
+            second.reserve(1)
 
 
-def test_what_an_upload_took_is_free_again_after_it_however_it_ended() -> None:
+def test_an_upload_releases_its_bytes_when_it_ends_with_or_without_an_error() -> None:
     budget = ByteBudget(BUDGET)
     with suppress(ZeroDivisionError), budget.upload() as upload:
-        upload.take(600 * KB)
+        upload.reserve(600 * KB)
         raise ZeroDivisionError
-    with budget.upload() as next_one, budget.upload() as another:
-        next_one.take(500 * KB)
-        another.take(500 * KB)
+    with budget.upload() as first, budget.upload() as second:
+        first.reserve(500 * KB)
+        second.reserve(500 * KB)
 
 
-def test_what_an_upload_gave_back_is_free_at_once() -> None:
+def test_released_bytes_are_available_at_once() -> None:
     budget = ByteBudget(BUDGET)
     with budget.upload() as first, budget.upload() as second:
-        first.take(900 * KB)
+        first.reserve(900 * KB)
         first.release()
-        second.take(500 * KB)
-        first.take(500 * KB)
+        second.reserve(500 * KB)
+        first.reserve(500 * KB)
 
 
-def test_an_upload_that_is_alone_is_never_refused() -> None:
+def test_the_only_upload_is_never_refused() -> None:
     with ByteBudget(BUDGET).upload() as upload:
-        upload.take(BUDGET)
-        upload.take(BUDGET)
+        upload.reserve(BUDGET)
+        upload.reserve(BUDGET)
 
 
 def test_a_small_upload_is_never_refused() -> None:
     budget = ByteBudget(BUDGET)
     with budget.upload() as large, budget.upload() as small:
-        large.take(BUDGET)
-        small.take(ALWAYS_TAKEN)
+        large.reserve(BUDGET)
+        small.reserve(MAX_EXEMPT_BYTES)
         with pytest.raises(Overloaded):
-            small.take(1)
+            small.reserve(1)

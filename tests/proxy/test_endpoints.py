@@ -1,45 +1,19 @@
-"""The seed's endpoints as they are frozen, and the fast answer whatever becomes of the slow half."""
+"""The frozen endpoints, and the fast answer while other components fail."""
 
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from harness.process import Process, free_port
+from harness.process import free_port
 from harness.stack import Stack
 from harness.waiting import wait_until
 from job_store import JobStore
-from tests.images import encoded
-
-JPEG = {"content-type": "image/jpeg"}
-
-
-@asynccontextmanager
-async def proxy_with(
-    stack: Stack, directory: Path, **settings: str
-) -> AsyncIterator[tuple[httpx.AsyncClient, Process]]:
-    """A proxy of the test's own, told something else than the stack's."""
-    port = free_port()
-    process = stack.proxy.variant(directory / "proxy", PORT=str(port), **settings)
-    process.start()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
-
-        async def answers() -> bool:
-            try:
-                return (await client.get("/health")).is_success
-            except httpx.TransportError:
-                return False
-
-        try:
-            await wait_until(answers)
-            yield client, process
-        finally:
-            process.stop()
+from tests.images import JPEG_HEADERS, encoded
+from tests.proxy.own_proxy import own_proxy
 
 
 @pytest.mark.parametrize(
@@ -57,14 +31,14 @@ async def proxy_with(
         ("/job/%22no%20id%22", '{"\\"no id\\"":{"prediction":null}}'),
     ],
 )
-async def test_an_answer_is_frozen_to_the_byte(path: str, body: str, client: httpx.AsyncClient) -> None:
+async def test_a_body_is_frozen_to_the_byte(path: str, body: str, client: httpx.AsyncClient) -> None:
     response = await client.get(path)
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert response.text == body
 
 
-async def test_a_prediction_says_where_its_job_is_and_what_took_how_long(client: httpx.AsyncClient) -> None:
+async def test_a_prediction_has_a_link_to_its_job_and_the_duration_of_each_step(client: httpx.AsyncClient) -> None:
     response = await client.get("/predict/test")
     assert re.fullmatch(r'\{"job_id":"[0-9a-f]{24}","mobilenet_v2":"[^"]+"\}', response.text)
     assert response.headers["content-type"] == "application/json"
@@ -72,19 +46,19 @@ async def test_a_prediction_says_where_its_job_is_and_what_took_how_long(client:
     assert re.fullmatch(r"mobilenet_v2;dur=\d+\.\d, queue;dur=\d+\.\d", response.headers["server-timing"])
 
 
-async def test_a_large_image_says_what_it_took_to_make_it_small(client: httpx.AsyncClient) -> None:
-    response = await client.post("/predict", content=encoded(size=(900, 1200)), headers=JPEG)
+async def test_the_timing_of_a_large_image_includes_its_normalization(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict", content=encoded(size=(900, 1200)), headers=JPEG_HEADERS)
     timing = response.headers["server-timing"]
     assert re.fullmatch(r"normalize;dur=\d+\.\d, mobilenet_v2;dur=\d+\.\d, queue;dur=\d+\.\d", timing)
 
 
-async def test_a_job_is_empty_while_it_waits_and_when_it_failed(
+async def test_a_prediction_is_empty_while_the_job_is_queued_and_after_it_failed(
     stack: Stack, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     stack.worker.send(signal.SIGSTOP)
     try:
-        waiting = (await client.get("/predict/test")).json()["job_id"]
-        assert (await client.get(f"/job/{waiting}")).json() == {waiting: {"prediction": ""}}
+        queued = (await client.get("/predict/test")).json()["job_id"]
+        assert (await client.get(f"/job/{queued}")).json() == {queued: {"prediction": ""}}
     finally:
         stack.worker.send(signal.SIGCONT)
     async with stack.redis.client() as redis:
@@ -99,31 +73,31 @@ async def test_a_job_is_empty_while_it_waits_and_when_it_failed(
     assert (await client.get(f"/job/{failed}")).json() == {failed: {"prediction": ""}}
 
 
-@pytest.mark.parametrize("given", ["abc-123", "A" * 64])
-async def test_a_client_s_request_id_comes_back_and_is_logged(
-    given: str, stack: Stack, client: httpx.AsyncClient
+@pytest.mark.parametrize("request_id", ["abc-123", "A" * 64])
+async def test_a_clients_request_id_is_returned_and_logged(
+    request_id: str, stack: Stack, client: httpx.AsyncClient
 ) -> None:
-    response = await client.get("/predict/test", headers={"X-Request-ID": given})
-    assert response.headers["x-request-id"] == given
-    assert stack.proxy.logged("job accepted", f"job={response.json()['job_id']}", f"request={given}")
+    response = await client.get("/predict/test", headers={"X-Request-ID": request_id})
+    assert response.headers["x-request-id"] == request_id
+    assert stack.proxy.logged("job accepted", f"job={response.json()['job_id']}", f"request={request_id}")
 
 
-@pytest.mark.parametrize("given", ["", "a b", "A" * 65, "a\tb", 'a"b'])
-async def test_a_request_id_that_would_spoil_the_log_is_replaced(given: str, client: httpx.AsyncClient) -> None:
-    response = await client.get("/health", headers={"X-Request-ID": given})
+@pytest.mark.parametrize("request_id", ["", "a b", "A" * 65, "a\tb", 'a"b'])
+async def test_a_request_id_that_is_unsafe_in_the_log_is_replaced(request_id: str, client: httpx.AsyncClient) -> None:
+    response = await client.get("/health", headers={"X-Request-ID": request_id})
     assert re.fullmatch("[0-9a-f]{16}", response.headers["x-request-id"])
 
 
-async def test_a_job_is_one_line_a_hop_in_each_process(stack: Stack, client: httpx.AsyncClient) -> None:
+async def test_each_process_logs_one_line_per_job(stack: Stack, client: httpx.AsyncClient) -> None:
     job_id = (await client.get("/predict/test")).json()["job_id"]
     await wait_until(lambda: stack.worker.logged("job finished", job_id))
     assert stack.proxy.logged(f"job={job_id}") == 1
     assert stack.worker.logged(f"job={job_id}") == 1
 
 
-async def test_without_redis_the_fast_answer_comes_and_says_why_it_is_all(stack: Stack, tmp_path: Path) -> None:
+async def test_the_fast_answer_comes_without_redis_and_gives_the_reason(stack: Stack, tmp_path: Path) -> None:
     nowhere = f"redis://127.0.0.1:{free_port()}/0"
-    async with proxy_with(stack, tmp_path, REDIS_URL=nowhere) as (client, _):
+    async with own_proxy(stack, tmp_path, REDIS_URL=nowhere) as (client, _):
         for _ in range(3):
             response = await client.get("/predict/test")
             assert response.status_code == 200
@@ -137,7 +111,7 @@ async def test_without_redis_the_fast_answer_comes_and_says_why_it_is_all(stack:
         assert job.json()["type"] == "urn:sync-async:problem:store-unavailable"
 
 
-async def test_a_redis_that_hangs_holds_up_one_answer_and_is_found_again(
+async def test_a_redis_that_hangs_delays_only_one_response_and_is_used_again_afterwards(
     stack: Stack, client: httpx.AsyncClient
 ) -> None:
     stack.redis.send(signal.SIGSTOP)
@@ -155,37 +129,38 @@ async def test_a_redis_that_hangs_holds_up_one_answer_and_is_found_again(
     await wait_until(is_accepted_again)
 
 
-async def test_with_a_full_queue_the_fast_answer_comes_and_says_why_it_is_all(stack: Stack, tmp_path: Path) -> None:
+async def test_the_fast_answer_comes_with_a_full_queue_and_gives_the_reason(stack: Stack, tmp_path: Path) -> None:
     await stack.wait_until_idle()
-    async with proxy_with(stack, tmp_path, MAX_QUEUE_LENGTH="2") as (client, _):
+    async with own_proxy(stack, tmp_path, MAX_QUEUE_LENGTH="2") as (client, process):
         stack.worker.send(signal.SIGSTOP)
         try:
             responses = [await client.get("/predict/test") for _ in range(4)]
         finally:
             stack.worker.send(signal.SIGCONT)
+        assert process.logged('event="job shed" reason=queue-full model=mobilenet_v2') == 2
     full = "shed; reason=queue-full"
     assert [response.headers.get("refinement") for response in responses] == [None, None, full, full]
     assert [response.json()["job_id"] is None for response in responses] == [False, False, True, True]
     assert {response.status_code for response in responses} == {200}
 
 
-async def test_without_the_fast_model_there_is_no_answer_and_no_job(stack: Stack, tmp_path: Path, cat: bytes) -> None:
-    async with proxy_with(stack, tmp_path, FAST_MODEL_ADDRESS=f"127.0.0.1:{free_port()}") as (client, _):
+async def test_without_the_fast_model_a_prediction_is_a_503(stack: Stack, tmp_path: Path, cat: bytes) -> None:
+    async with own_proxy(stack, tmp_path, FAST_MODEL_ADDRESS=f"127.0.0.1:{free_port()}") as (client, _):
         assert (await client.get("/health/all")).json() == {"mobilenet_v2": "ng", "inception_v3": "ok"}
-        response = await client.post("/predict", content=cat, headers=JPEG)
+        response = await client.post("/predict", content=cat, headers=JPEG_HEADERS)
         assert response.status_code == 503
         assert response.headers["retry-after"] == "2"
         assert response.json()["type"] == "urn:sync-async:problem:model-unavailable"
 
 
-async def test_a_fast_model_that_is_too_slow_is_a_504(stack: Stack, tmp_path: Path, cat: bytes) -> None:
-    async with proxy_with(stack, tmp_path, FAST_MODEL_DEADLINE="0.001") as (client, _):
-        response = await client.post("/predict", content=cat, headers=JPEG)
+async def test_a_fast_model_that_misses_its_deadline_is_a_504(stack: Stack, tmp_path: Path, cat: bytes) -> None:
+    async with own_proxy(stack, tmp_path, FAST_MODEL_DEADLINE="0.001") as (client, _):
+        response = await client.post("/predict", content=cat, headers=JPEG_HEADERS)
         assert response.status_code == 504
         assert response.json()["type"] == "urn:sync-async:problem:too-slow"
 
 
-async def test_an_accurate_model_that_is_away_is_ng_and_jobs_are_taken_all_the_same(
+async def test_an_unavailable_accurate_model_is_ng_and_jobs_are_still_accepted(
     stack: Stack, client: httpx.AsyncClient
 ) -> None:
     stack.accurate.stop()
@@ -199,7 +174,7 @@ async def test_an_accurate_model_that_is_away_is_ng_and_jobs_are_taken_all_the_s
     await wait_until(lambda: stack.worker.logged("job finished", job_id), within=60)
 
 
-async def test_a_client_that_leaves_in_the_middle_of_its_body_does_no_harm(
+async def test_a_client_that_disconnects_while_sending_its_body_causes_no_error(
     stack: Stack, client: httpx.AsyncClient
 ) -> None:
     for _ in range(5):
@@ -216,13 +191,15 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_does_no_harm(
     assert not stack.proxy.logged("level=error")
 
 
-async def test_many_requests_at_once_are_all_answered_and_memory_stays_bounded(stack: Stack, tmp_path: Path) -> None:
+async def test_concurrent_requests_are_all_accepted_in_bounded_memory(stack: Stack, tmp_path: Path) -> None:
     image = encoded(size=(256, 256))
 
     async def one_client() -> list[str]:
-        return [(await client.post("/predict", content=image, headers=JPEG)).json()["job_id"] for _ in range(25)]
+        return [
+            (await client.post("/predict", content=image, headers=JPEG_HEADERS)).json()["job_id"] for _ in range(25)
+        ]
 
-    async with proxy_with(stack, tmp_path) as (client, proxy):
+    async with own_proxy(stack, tmp_path) as (client, proxy):
         job_ids = [job_id for ids in await asyncio.gather(*(one_client() for _ in range(16))) for job_id in ids]
         assert len(set(job_ids)) == 400
         assert None not in job_ids

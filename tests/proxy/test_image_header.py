@@ -1,4 +1,4 @@
-"""The size of an image without decoding it."""
+"""The size of an image, read without decoding it."""
 
 import io
 from contextlib import suppress
@@ -33,7 +33,7 @@ def test_the_header_has_the_size_that_pillow_decodes(
     assert header.media_type == f"image/{form.lower()}"
 
 
-def test_a_preview_inside_the_metadata_is_not_taken_for_the_image() -> None:
+def test_the_size_is_not_read_from_a_preview_in_the_metadata() -> None:
     exif = Image.Exif()
     exif[0x010E] = "description " * 100
     out = io.BytesIO()
@@ -50,7 +50,7 @@ STARTS = (
 
 
 @given(st.binary(max_size=300), st.sampled_from(STARTS))
-def test_any_bytes_have_a_header_or_are_refused(data: bytes, start: bytes) -> None:
+def test_arbitrary_bytes_have_a_header_or_are_refused(data: bytes, start: bytes) -> None:
     try:
         header = read_header(start + data)
     except BadRequest:
@@ -67,7 +67,7 @@ def test_a_damaged_image_has_a_header_or_is_refused(data: st.DataObject) -> None
         assert read_header(bytes(image[: data.draw(st.integers(0, len(image)))])).pixels > 0
 
 
-def test_a_picture_of_several_pictures_has_the_size_of_the_first() -> None:
+def test_an_image_of_several_pictures_has_the_size_of_the_first() -> None:
     out = io.BytesIO()
     Image.new("RGB", (40, 30)).save(out, "MPO", save_all=True, append_images=[Image.new("RGB", (10, 10))])
     assert read_header(out.getvalue()).pixels == 1200
@@ -82,21 +82,21 @@ def frame(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("marker", [0x00, 0x01, 0x02, 0xBF, 0xC8, 0xD0, 0xD7, 0xD8, 0xD9, 0xDA, 0xF0, 0xFD])
-def test_a_size_behind_what_decoders_pass_over_is_not_believed(marker: int) -> None:
-    """libjpeg discards FF 00, and finds the large frame where a walk by lengths finds the small one."""
+def test_a_size_after_bytes_that_decoders_skip_is_refused(marker: int) -> None:
+    """libjpeg skips FF 00, and decodes the large frame where a walk by segment lengths finds the small one."""
     smuggled = b"\xff\xd8" + segment(marker, frame(12_000, 9_000)) + frame(8, 8) + bytes(20)
     with pytest.raises(Undecodable):
         read_header(smuggled)
 
 
-def test_garbage_between_segments_and_lengths_that_are_none_are_refused() -> None:
+def test_garbage_between_segments_and_invalid_lengths_are_refused() -> None:
     for between in (b"\x00", b"garbage", b"\xff\xe0\x00\x01", b"\xff\xe0\x00\x00"):
         with pytest.raises(Undecodable):
             read_header(b"\xff\xd8\xff\xe0\x00\x04ab" + between + frame(8, 8) + bytes(20))
 
 
 @pytest.mark.parametrize("padding", [1, 2, 7, 300, 5_000_000])
-def test_fill_bytes_between_segments_are_passed_over(padding: int) -> None:
+def test_fill_bytes_between_segments_are_skipped(padding: int) -> None:
     image = encoded(size=(21, 9))
     filled = image[:2] + b"\xff" * padding + image[2:]
     assert read_header(filled).width == 21

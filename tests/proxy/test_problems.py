@@ -1,4 +1,4 @@
-"""What a refused request leaves behind: an answer, a header and one line that name the same request."""
+"""The response to a refused request, and its log line."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -18,16 +18,16 @@ def app_that_fails() -> FastAPI:
     problems.register(app)
     app.add_middleware(RequestId)
 
-    @app.get("/unforeseen")
-    async def unforeseen() -> None:
-        raise RuntimeError("nobody thought of this")
+    @app.get("/unexpected")
+    async def unexpected() -> None:
+        raise RuntimeError("a bug")
 
     @app.get("/refused")
     async def refused() -> None:
         raise errors.NotBase64("not base64 at all")
 
-    @app.get("/torn")
-    async def torn() -> StreamingResponse:
+    @app.get("/interrupted")
+    async def interrupted() -> StreamingResponse:
         async def half() -> AsyncIterator[bytes]:
             yield b"half"
             raise RuntimeError("in the middle")
@@ -52,7 +52,7 @@ def lines() -> Iterator[list[structlog.typing.EventDict]]:
     service_log.get_logger.cache_clear()
 
 
-async def asked(path: str) -> httpx.Response:
+async def get(path: str) -> httpx.Response:
     transport = httpx.ASGITransport(app_that_fails())
     async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as client:
         return await client.get(path, headers={"X-Request-ID": "mine"})
@@ -61,15 +61,15 @@ async def asked(path: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("path", "status", "event", "level", "problem"),
     [
-        ("/unforeseen", 500, "request failed", "error", "unforeseen"),
+        ("/unexpected", 500, "request failed", "error", "unforeseen"),
         ("/refused", 400, "request refused", "info", "not-base64"),
         ("/nowhere", 404, "request refused", "info", "not-found"),
     ],
 )
-async def test_header_body_and_one_line_name_the_same_request(
+async def test_the_header_the_body_and_one_log_line_have_the_same_request_id(
     path: str, status: int, event: str, level: str, problem: str, lines: list[structlog.typing.EventDict]
 ) -> None:
-    response = await asked(path)
+    response = await get(path)
     assert response.status_code == status
     assert response.headers["x-request-id"] == response.json()["trace_id"] == "mine"
     [line] = lines
@@ -77,9 +77,9 @@ async def test_header_body_and_one_line_name_the_same_request(
     assert (line["status"], line["problem"], line["request"]) == (status, problem, "mine")
 
 
-async def test_an_answer_torn_in_the_middle_is_not_taken_for_a_whole_one(
+async def test_a_response_that_fails_halfway_is_interrupted(
     lines: list[structlog.typing.EventDict],
 ) -> None:
     with pytest.raises(RuntimeError, match="in the middle"):
-        await asked("/torn")
+        await get("/interrupted")
     assert [line["request"] for line in lines] == ["mine"]

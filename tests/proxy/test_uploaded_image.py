@@ -1,4 +1,4 @@
-"""The three ways an image comes, and what base64 may look like."""
+"""The three ways to send an image, and the variants of base64 that are accepted."""
 
 import base64
 from datetime import timedelta
@@ -11,23 +11,23 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from proxy.byte_budget import ALWAYS_TAKEN, ByteBudget
+from proxy.byte_budget import MAX_EXEMPT_BYTES, ByteBudget
 from proxy.errors import NotBase64, Overloaded, TooLarge
 from proxy.uploaded_image import Limits, decode_base64, read_image
 from tests.images import encoded
 
-LIMITS = Limits(max_bytes=2 * ALWAYS_TAKEN, max_pixels=50_000_000, body_timeout=timedelta(seconds=60))
+LIMITS = Limits(max_bytes=2 * MAX_EXEMPT_BYTES, max_pixels=50_000_000, body_timeout=timedelta(seconds=60))
 
 
 @given(st.binary(), st.sampled_from(["", "data:image/jpeg;base64,", "DATA:image/png;name=a;base64,", "data:;base64,"]))
-def test_any_bytes_come_back_from_their_base64(data: bytes, prefix: str) -> None:
+def test_encoded_bytes_are_decoded_to_the_same_bytes(data: bytes, prefix: str) -> None:
     assert decode_base64(prefix + base64.b64encode(data).decode()) == data
 
 
 @given(st.binary(min_size=1), st.integers(1, 80))
-def test_line_breaks_and_blanks_in_base64_are_passed_over(data: bytes, width: int) -> None:
+def test_white_space_in_base64_is_ignored(data: bytes, width: int) -> None:
     text = base64.b64encode(data).decode()
-    lines = [text[at : at + width] for at in range(0, len(text), width)]
+    lines = [text[start : start + width] for start in range(0, len(text), width)]
     assert decode_base64(" \r\n\t".join(lines) + "\n") == data
 
 
@@ -41,25 +41,25 @@ def request_of(*chunks: bytes) -> Request:
     return Request({"type": "http", "headers": [(b"content-type", b"image/jpeg")]}, receive)
 
 
-async def test_what_is_read_of_a_body_counts_against_the_budget() -> None:
-    budget = ByteBudget(2 * ALWAYS_TAKEN)
-    large = b"x" * (ALWAYS_TAKEN + 1)
+async def test_a_body_counts_against_the_byte_budget() -> None:
+    budget = ByteBudget(2 * MAX_EXEMPT_BYTES)
+    large = b"x" * (MAX_EXEMPT_BYTES + 1)
     with budget.upload() as other, budget.upload() as upload:
-        other.take(ALWAYS_TAKEN)
+        other.reserve(MAX_EXEMPT_BYTES)
         with pytest.raises(Overloaded):
             await read_image(request_of(large), LIMITS, upload)
 
 
-async def test_a_body_that_is_too_large_holds_nothing_of_the_budget_while_it_is_drained() -> None:
-    budget = ByteBudget(8 * ALWAYS_TAKEN)
+async def test_an_oversized_body_releases_its_bytes_while_the_rest_is_discarded() -> None:
+    budget = ByteBudget(8 * MAX_EXEMPT_BYTES)
     with budget.upload() as upload:
         with pytest.raises(TooLarge):
-            await read_image(request_of(*[b"x" * ALWAYS_TAKEN] * 4), LIMITS, upload)
-        assert budget.held == 0
+            await read_image(request_of(*[b"x" * MAX_EXEMPT_BYTES] * 4), LIMITS, upload)
+        assert budget.used == 0
 
 
 @given(st.text())
-def test_any_text_is_decoded_or_refused_as_not_base64(text: str) -> None:
+def test_arbitrary_text_is_decoded_or_refused_as_not_base64(text: str) -> None:
     try:
         data = decode_base64(text)
     except NotBase64:
@@ -77,21 +77,21 @@ def bodies(image: bytes) -> list[dict[str, Any]]:
         {"content": f'{{"image_data": "{text}"}}', "headers": {"content-type": "text/plain; charset=utf-8"}},
         {"content": f'{{"image_data": "{lines}"\n}}', "headers": {"content-type": "application/json"}},
         {"json": {"image_data": lines}},
-        {"json": {"image_data": "data:image/jpeg;base64," + text, "more": [1, 2]}},
+        {"json": {"image_data": "data:image/jpeg;base64," + text, "other": [1, 2]}},
         {"content": image, "headers": {"content-type": "image/jpeg"}},
         {"content": image, "headers": {"content-type": "IMAGE/PNG"}},
         {"content": image, "headers": {"content-type": "application/octet-stream"}},
         {"files": {"image": ("cat.jpg", image, "image/jpeg")}},
-        {"files": {"image": ("cat", image)}, "data": {"more": "text"}},
+        {"files": {"image": ("cat", image)}, "data": {"other": "text"}},
     ]
 
 
-@pytest.mark.parametrize("way", range(12))
-async def test_an_image_may_come_in_any_of_these_ways(way: int, client: httpx.AsyncClient, cat: bytes) -> None:
-    plain = (await client.get("/predict/test")).json()["mobilenet_v2"]
-    response = await client.post("/predict", **bodies(cat)[way])
+@pytest.mark.parametrize("index", range(12))
+async def test_an_image_is_read_from_each_kind_of_body(index: int, client: httpx.AsyncClient, cat: bytes) -> None:
+    expected = (await client.get("/predict/test")).json()["mobilenet_v2"]
+    response = await client.post("/predict", **bodies(cat)[index])
     assert response.status_code == 200, response.text
-    assert response.json()["mobilenet_v2"] == plain
+    assert response.json()["mobilenet_v2"] == expected
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_an_image_may_come_in_any_of_these_ways(way: int, client: httpx.As
         pytest.param(encoded(size=(3000, 1)), id="one line"),
     ],
 )
-async def test_every_mode_of_jpeg_and_png_is_answered(image: bytes, client: httpx.AsyncClient) -> None:
+async def test_every_mode_of_jpeg_and_png_gets_a_prediction(image: bytes, client: httpx.AsyncClient) -> None:
     response = await client.post("/predict", content=image, headers={"content-type": "image/*"})
     assert response.status_code == 200, response.text
     assert response.json()["job_id"]
