@@ -10,18 +10,20 @@ from PIL import Image
 JPEG_HEADERS: Final = {"content-type": "image/jpeg"}
 
 
-def encoded(mode: str = "RGB", size: tuple[int, int] = (64, 48), form: str = "JPEG", **options: object) -> bytes:
+def encode_image(
+    mode: str = "RGB", size: tuple[int, int] = (64, 48), file_format: str = "JPEG", **options: object
+) -> bytes:
     """A gradient, in any mode and format that Pillow writes."""
     gradient = Image.linear_gradient("L").resize(size)
     picture = gradient.convert(mode) if mode != "P" else gradient.convert("RGB").quantize(16)
     out = io.BytesIO()
-    picture.save(out, form, **options)
+    picture.save(out, file_format, **options)
     return out.getvalue()
 
 
 def webp_bomb() -> bytes:
     """A WebP whose header declares the largest possible canvas, 16,384 pixels a side."""
-    image = bytearray(encoded(mode="RGBA", form="WEBP", lossless=True))
+    image = bytearray(encode_image(mode="RGBA", file_format="WEBP", lossless=True))
     assert image[12:16] == b"VP8L"
     image[21:25] = (0x0FFFFFFF).to_bytes(4, "little")
     return bytes(image)
@@ -36,7 +38,7 @@ def animated_webp(size: tuple[int, int]) -> bytes:
 
 def png_with(name: bytes, data: bytes) -> bytes:
     """A 16-bit grey PNG with an additional chunk."""
-    image = encoded("I;16", form="PNG")
+    image = encode_image("I;16", file_format="PNG")
     end = image.rindex(b"IEND") - 4
     return image[:end] + _chunk(name, data) + image[end:]
 

@@ -14,7 +14,7 @@ from harness.process import PYTHON, ROOT, Process, free_port
 from harness.stack import Stack
 from harness.waiting import wait_until
 from job_store import JobStatus, JobStore
-from tests.images import encoded
+from tests.images import encode_image
 
 OLD_COMMIT: Final = "0e23dc8c7a8066b18d3e5a9127152ce40a822445"
 """The last commit before most names in the code changed, and the log key `hop` became `event`."""
@@ -60,7 +60,7 @@ async def test_jobs_queued_before_the_upgrade_are_finished_after_it(
     stack.worker.stop()
     try:
         with old_proxy:
-            job_ids = await queue_jobs(old_proxy, [cat, encoded(), encoded("L")])
+            job_ids = await queue_jobs(old_proxy, [cat, encode_image(), encode_image("L")])
         assert len(set(job_ids)) == 3
         assert old_proxy.logged("hop=", "process=proxy") >= 3, "the jobs should have come from the old code"
         queued = [(await client.get(f"/job/{job_id}")).json()[job_id]["prediction"] for job_id in job_ids]

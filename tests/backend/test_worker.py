@@ -11,11 +11,11 @@ from harness.process import Process
 from harness.stack import Stack
 from harness.waiting import wait_until
 from job_store import Job, JobStatus, JobStore
-from tests.images import encoded
+from tests.images import encode_image
 
 WaitForEnd = Callable[[str], Awaitable[Job]]
 PROVISIONAL: Final = {"label": "from a test"}
-SMALL: Final = encoded()
+SMALL: Final = encode_image()
 
 
 async def submit(store: JobStore, count: int) -> list[str]:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from tests.images import encoded
+from tests.images import encode_image
 
 MEDIA_TYPES: Final = {
     "JPEG": "image/jpeg",
@@ -60,11 +60,11 @@ MUTATIONS: Final[Sequence[Mutation]] = (
 def broken_images(seed: int, count: int) -> Iterator[tuple[str, bytes]]:
     """Yield `count` pairs of media type and bytes. The same seed yields the same images."""
     rng = random.Random(seed)
-    valid = [(media_type, encoded(form=form, size=(33, 21))) for form, media_type in MEDIA_TYPES.items()]
+    valid = [(media_type, encode_image(file_format=form, size=(33, 21))) for form, media_type in MEDIA_TYPES.items()]
     valid += [
-        ("image/jpeg", encoded(progressive=True)),
-        ("image/jpeg", encoded("CMYK")),
-        ("image/png", encoded("P", form="PNG")),
+        ("image/jpeg", encode_image(progressive=True)),
+        ("image/jpeg", encode_image("CMYK")),
+        ("image/png", encode_image("P", file_format="PNG")),
     ]
     for _ in range(count):
         media_type, original = rng.choice(valid)

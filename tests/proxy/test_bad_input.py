@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from tests.images import JPEG_HEADERS, animated_webp, encoded, png_bomb, png_with, webp_bomb
+from tests.images import JPEG_HEADERS, animated_webp, encode_image, png_bomb, png_with, webp_bomb
 
 JSON = {"content-type": "application/json"}
 RAW = JPEG_HEADERS
@@ -26,9 +26,9 @@ class Row:
     headers: dict[str, str] = field(default_factory=lambda: JSON)
 
 
-GIF = encoded(form="GIF")
-JPEG = encoded()
-PNG = encoded(form="PNG")
+GIF = encode_image(file_format="GIF")
+JPEG = encode_image()
+PNG = encode_image(file_format="PNG")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 
 TRANSPARENCY = png_with(b"tEXt", b"transparency\0nonsense")
@@ -73,23 +73,35 @@ TABLE = [
     Row("a GIF", 415, "unsupported-image", json_body(GIF)),
     Row("a raw GIF", 415, "unsupported-image", GIF, {"content-type": "image/gif"}),
     Row("an SVG", 415, "unsupported-image", SVG, {"content-type": "image/svg+xml"}),
-    Row("a BMP", 415, "unsupported-image", json_body(encoded(form="BMP"))),
-    Row("a WebP cut off in its header", 422, "undecodable", json_body(encoded(form="WEBP")[:20])),
-    Row("a WebP cut off in the middle", 422, "undecodable", json_body(encoded(form="WEBP", size=(300, 200))[:150])),
+    Row("a BMP", 415, "unsupported-image", json_body(encode_image(file_format="BMP"))),
+    Row("a WebP cut off in its header", 422, "undecodable", json_body(encode_image(file_format="WEBP")[:20])),
+    Row(
+        "a WebP cut off in the middle",
+        422,
+        "undecodable",
+        json_body(encode_image(file_format="WEBP", size=(300, 200))[:150]),
+    ),
     Row(
         "a WebP that does not begin with a picture", 422, "undecodable", json_body(b"RIFF\0\0\0\0WEBPANIM" + bytes(99))
     ),
     Row("an animated WebP", 422, "undecodable", json_body(animated_webp((64, 48)))),
-    Row("a WebP of 20 million pixels", 413, "too-large", json_body(encoded(form="WEBP", size=(5000, 4000), method=0))),
+    Row(
+        "a WebP of 20 million pixels",
+        413,
+        "too-large",
+        json_body(encode_image(file_format="WEBP", size=(5000, 4000), method=0)),
+    ),
     Row("a WebP of 268 million pixels", 413, "too-large", json_body(webp_bomb())),
-    Row("an AVIF", 415, "unsupported-image", json_body(encoded(form="AVIF"))),
+    Row("an AVIF", 415, "unsupported-image", json_body(encode_image(file_format="AVIF"))),
     Row("a 16-bit PNG with an empty profile", 422, "undecodable", png_with(b"iCCP", b""), RAW),
     Row("a 16-bit PNG with a comment named transparency", 422, "undecodable", TRANSPARENCY, RAW),
-    Row("a 16-bit PNG that is too wide for a JPEG", 413, "too-large", encoded("I;16", (70_000, 3), "PNG"), RAW),
+    Row("a 16-bit PNG that is too wide for a JPEG", 413, "too-large", encode_image("I;16", (70_000, 3), "PNG"), RAW),
     Row("a JPEG with EXIF and no end", 422, "undecodable", JPEG[:2] + EXIF * 300 + JPEG[2:], RAW),
-    Row("a large JPEG that is cut off", 422, "undecodable", encoded(size=(1600, 1200))[:9000], RAW),
-    Row("a large PNG that is cut off", 422, "undecodable", encoded(size=(1600, 1200), form="PNG")[:999], RAW),
-    Row("a TIFF", 415, "unsupported-image", json_body(encoded(form="TIFF"))),
+    Row("a large JPEG that is cut off", 422, "undecodable", encode_image(size=(1600, 1200))[:9000], RAW),
+    Row(
+        "a large PNG that is cut off", 422, "undecodable", encode_image(size=(1600, 1200), file_format="PNG")[:999], RAW
+    ),
+    Row("a TIFF", 415, "unsupported-image", json_body(encode_image(file_format="TIFF"))),
     Row("a JPEG's first three bytes", 422, "undecodable", json_body(JPEG[:3])),
     Row("a JPEG cut off in its header", 422, "undecodable", json_body(JPEG[:30])),
     Row("a JPEG cut off in its pixels", 422, "undecodable", json_body(JPEG[: len(JPEG) * 2 // 3])),

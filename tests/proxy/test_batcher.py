@@ -11,7 +11,7 @@ import pytest
 from harness.stack import Stack
 from proxy.batcher import MAX_BATCH_BYTES, Batcher
 from proxy.errors import Overloaded
-from tests.images import JPEG_HEADERS, encoded
+from tests.images import JPEG_HEADERS, encode_image
 from tests.proxy.own_proxy import own_proxy
 from tf_serving_client import ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
 
@@ -261,7 +261,7 @@ async def test_a_request_that_times_out_in_the_queue_is_refused_and_leaves_it() 
 async def test_beyond_the_limits_requests_get_a_503_and_the_others_their_predictions(
     stack: Stack, tmp_path: Path
 ) -> None:
-    image = encoded(size=(256, 256))
+    image = encode_image(size=(256, 256))
     settings = {"FAST_MODEL_CONCURRENCY": "1", "FAST_MODEL_BATCH_SIZE": "1", "MAX_WAITING": "4"}
     async with own_proxy(stack, tmp_path, **settings) as (client, _):
         posts = (client.post("/predict", content=image, headers=JPEG_HEADERS) for _ in range(40))
@@ -293,7 +293,7 @@ async def test_only_invalid_images_are_refused_among_concurrent_requests(
         body = response.json()
         return response.status_code, body.get("mobilenet_v2", body.get("type"))
 
-    valid = [encoded(size=(64 + 8 * number, 64)) for number in range(8)]
+    valid = [encode_image(size=(64 + 8 * number, 64)) for number in range(8)]
     images = [image for whole in valid for image in (whole, whole[: len(whole) * 3 // 4])]
     alone = [await post(image) for image in images]
     assert [status for status, _ in alone] == [200, 422] * 8

@@ -12,7 +12,7 @@ from harness.process import free_port
 from harness.stack import Stack
 from harness.waiting import wait_until
 from job_store import JobStore
-from tests.images import JPEG_HEADERS, encoded
+from tests.images import JPEG_HEADERS, encode_image
 from tests.proxy.own_proxy import own_proxy
 
 
@@ -47,7 +47,7 @@ async def test_a_prediction_has_a_link_to_its_job_and_the_duration_of_each_step(
 
 
 async def test_the_timing_of_a_large_image_includes_its_normalization(client: httpx.AsyncClient) -> None:
-    response = await client.post("/predict", content=encoded(size=(900, 1200)), headers=JPEG_HEADERS)
+    response = await client.post("/predict", content=encode_image(size=(900, 1200)), headers=JPEG_HEADERS)
     timing = response.headers["server-timing"]
     assert re.fullmatch(r"normalize;dur=\d+\.\d, mobilenet_v2;dur=\d+\.\d, queue;dur=\d+\.\d", timing)
 
@@ -137,7 +137,7 @@ async def test_the_fast_answer_comes_with_a_full_queue_and_gives_the_reason(stac
             responses = [await client.get("/predict/test") for _ in range(4)]
         finally:
             stack.worker.send(signal.SIGCONT)
-        assert process.logged('event="job shed" reason=queue-full model=mobilenet_v2') == 2
+        await wait_until(lambda: process.logged('event="job shed" reason=queue-full model=mobilenet_v2') == 2)
     full = "shed; reason=queue-full"
     assert [response.headers.get("refinement") for response in responses] == [None, None, full, full]
     assert [response.json()["job_id"] is None for response in responses] == [False, False, True, True]
@@ -192,7 +192,7 @@ async def test_a_client_that_disconnects_while_sending_its_body_causes_no_error(
 
 
 async def test_concurrent_requests_are_all_accepted_in_bounded_memory(stack: Stack, tmp_path: Path) -> None:
-    image = encoded(size=(256, 256))
+    image = encode_image(size=(256, 256))
 
     async def one_client() -> list[str]:
         return [

@@ -11,7 +11,7 @@ from PIL import Image
 
 from proxy.errors import BadRequest, Undecodable
 from proxy.image_header import read_header
-from tests.images import encoded
+from tests.images import encode_image
 
 
 @given(
@@ -21,23 +21,23 @@ from tests.images import encoded
     st.binary(max_size=200),
 )
 def test_the_header_has_the_size_that_pillow_decodes(
-    size: tuple[int, int], form: str, progressive: bool, comment: bytes
+    size: tuple[int, int], file_format: str, progressive: bool, comment: bytes
 ) -> None:
     options_of: dict[str, dict[str, Any]] = {
         "JPEG": {"progressive": progressive, "comment": comment},
         "PNG": {},
         "WEBP": {"lossless": progressive, "icc_profile": comment},
     }
-    header = read_header(encoded(size=size, form=form, **options_of[form]))
+    header = read_header(encode_image(size=size, file_format=file_format, **options_of[file_format]))
     assert (header.width, header.height) == size
-    assert header.media_type == f"image/{form.lower()}"
+    assert header.media_type == f"image/{file_format.lower()}"
 
 
 def test_the_size_is_not_read_from_a_preview_in_the_metadata() -> None:
     exif = Image.Exif()
     exif[0x010E] = "description " * 100
     out = io.BytesIO()
-    preview = encoded(size=(16, 12))
+    preview = encode_image(size=(16, 12))
     Image.new("RGB", (640, 480)).save(out, "JPEG", exif=exif, comment=preview, icc_profile=b"\xff\xc0" * 5000)
     header = read_header(out.getvalue())
     assert (header.width, header.height) == (640, 480)
@@ -60,7 +60,7 @@ def test_arbitrary_bytes_have_a_header_or_are_refused(data: bytes, start: bytes)
 
 @given(st.data())
 def test_a_damaged_image_has_a_header_or_is_refused(data: st.DataObject) -> None:
-    image = bytearray(encoded(form=data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"]))))
+    image = bytearray(encode_image(file_format=data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"]))))
     for _ in range(data.draw(st.integers(1, 8))):
         image[data.draw(st.integers(0, len(image) - 1))] = data.draw(st.integers(0, 255))
     with suppress(BadRequest):
@@ -97,6 +97,6 @@ def test_garbage_between_segments_and_invalid_lengths_are_refused() -> None:
 
 @pytest.mark.parametrize("padding", [1, 2, 7, 300, 5_000_000])
 def test_fill_bytes_between_segments_are_skipped(padding: int) -> None:
-    image = encoded(size=(21, 9))
+    image = encode_image(size=(21, 9))
     filled = image[:2] + b"\xff" * padding + image[2:]
     assert read_header(filled).width == 21

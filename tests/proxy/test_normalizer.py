@@ -17,7 +17,7 @@ from harness.models import PHOTOGRAPHS, has_trained_mobilenet
 from proxy.errors import Overloaded, Undecodable
 from proxy.image_header import read_header
 from proxy.normalizer import Normalizer, normalizer
-from tests.images import JPEG_HEADERS, encoded
+from tests.images import JPEG_HEADERS, encode_image
 
 SIDE: Final = 448
 ORIENTATION_TAG: Final = 0x0112
@@ -43,23 +43,23 @@ def quarters(size: tuple[int, int]) -> Image.Image:
     return small.resize(size, Image.Resampling.NEAREST)
 
 
-def saved(image: Image.Image, form: str = "JPEG", **options: Any) -> bytes:
+def encode(image: Image.Image, file_format: str = "JPEG", **options: Any) -> bytes:
     out = io.BytesIO()
-    image.save(out, form, **options)
+    image.save(out, file_format, **options)
     return out.getvalue()
 
 
 @pytest.mark.parametrize(
     "image",
     [
-        pytest.param(encoded(), id="JPEG"),
-        pytest.param(encoded("L"), id="grey JPEG"),
-        pytest.param(encoded(progressive=True), id="progressive JPEG"),
-        pytest.param(encoded(**exif(1)), id="JPEG with metadata, upright"),
-        pytest.param(encoded(exif=b"Exif\0\0nonsense"), id="JPEG with broken metadata"),
-        pytest.param(encoded("RGBA", form="PNG"), id="PNG"),
-        pytest.param(encoded("P", form="PNG"), id="palette PNG"),
-        pytest.param(encoded(size=(895, 2000)), id="just below twice the side"),
+        pytest.param(encode_image(), id="JPEG"),
+        pytest.param(encode_image("L"), id="grey JPEG"),
+        pytest.param(encode_image(progressive=True), id="progressive JPEG"),
+        pytest.param(encode_image(**exif(1)), id="JPEG with metadata, upright"),
+        pytest.param(encode_image(exif=b"Exif\0\0nonsense"), id="JPEG with broken metadata"),
+        pytest.param(encode_image("RGBA", file_format="PNG"), id="PNG"),
+        pytest.param(encode_image("P", file_format="PNG"), id="palette PNG"),
+        pytest.param(encode_image(size=(895, 2000)), id="just below twice the side"),
     ],
 )
 async def test_a_small_plain_image_passes_unchanged(image: bytes, scaling: Normalizer) -> None:
@@ -67,11 +67,13 @@ async def test_a_small_plain_image_passes_unchanged(image: bytes, scaling: Norma
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-async def test_a_large_image_becomes_a_small_upright_jpeg(orientation: int, form: str, scaling: Normalizer) -> None:
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+async def test_a_large_image_becomes_a_small_upright_jpeg(
+    orientation: int, file_format: str, scaling: Normalizer
+) -> None:
     picture = quarters((1600, 1200))
-    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(saved(picture, "PNG", **exif(orientation)))))
-    image = saved(picture, form, **exif(orientation))
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(encode(picture, "PNG", **exif(orientation)))))
+    image = encode(picture, file_format, **exif(orientation))
     small = Image.open(io.BytesIO(await scaling.normalize(image, read_header(image))))
     assert small.format == "JPEG"
     assert small.mode == "RGB"
@@ -86,29 +88,29 @@ def corners(image: Image.Image) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize(
-    ("mode", "form"),
+    ("mode", "file_format"),
     [("CMYK", "JPEG"), ("I;16", "PNG"), ("RGB", "WEBP"), ("RGBA", "WEBP")],
 )
 @pytest.mark.parametrize("size", [(64, 48), (1600, 1200)])
 async def test_an_image_of_an_unusual_mode_or_type_becomes_an_rgb_jpeg(
-    mode: str, form: str, size: tuple[int, int], scaling: Normalizer
+    mode: str, file_format: str, size: tuple[int, int], scaling: Normalizer
 ) -> None:
     gradient = Image.linear_gradient("L").resize(size)
     if mode == "I;16":
         deep = np.asarray(gradient).astype(np.uint16) * 256 + 255
-        image = saved(Image.fromarray(deep), form)
+        image = encode(Image.fromarray(deep), file_format)
     else:
-        image = saved(gradient.convert("RGB").convert(mode), form)
+        image = encode(gradient.convert("RGB").convert(mode), file_format)
     small = Image.open(io.BytesIO(await scaling.normalize(image, read_header(image))))
     assert (small.format, small.mode, min(small.size)) == ("JPEG", "RGB", min(48 if size[1] == 48 else SIDE, size[1]))
     seen = np.asarray(small.convert("L").resize((16, 16), Image.Resampling.BOX), dtype=int)
     assert np.abs(seen - np.asarray(gradient.resize((16, 16), Image.Resampling.BOX), dtype=int)).max() < 6
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(2, 9))
-async def test_a_small_image_is_turned_upright_too(orientation: int, form: str, scaling: Normalizer) -> None:
-    image = saved(quarters((64, 48)), form, **exif(orientation))
+async def test_a_small_image_is_turned_upright_too(orientation: int, file_format: str, scaling: Normalizer) -> None:
+    image = encode(quarters((64, 48)), file_format, **exif(orientation))
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(image)))
     small = Image.open(io.BytesIO(await scaling.normalize(image, read_header(image))))
     assert small.size == expected.size
@@ -117,7 +119,7 @@ async def test_a_small_image_is_turned_upright_too(orientation: int, form: str, 
 
 async def test_the_first_of_two_exif_segments_applies(scaling: Normalizer) -> None:
     """Decoders use the first one too."""
-    upright, on_its_side = (encoded(**exif(orientation)) for orientation in (1, 6))
+    upright, on_its_side = (encode_image(**exif(orientation)) for orientation in (1, 6))
     segment = on_its_side[on_its_side.index(b"\xff\xe1") : on_its_side.index(b"\xff\xdb")]
     both = upright[: upright.index(b"\xff\xdb")] + segment + upright[upright.index(b"\xff\xdb") :]
     assert read_header(both).orientation == 1
@@ -125,14 +127,14 @@ async def test_the_first_of_two_exif_segments_applies(scaling: Normalizer) -> No
 
 
 async def test_metadata_is_not_sent_to_the_models(scaling: Normalizer) -> None:
-    image = saved(quarters((64, 48)), "JPEG", comment=b"secret" * 9000, **exif(6))
+    image = encode(quarters((64, 48)), "JPEG", comment=b"secret" * 9000, **exif(6))
     small = await scaling.normalize(image, read_header(image))
     assert len(small) < 3000
     assert b"secret" not in small
 
 
 async def test_an_image_whose_size_differs_from_its_header_is_refused(scaling: Normalizer) -> None:
-    image = saved(quarters((1600, 1200)))
+    image = encode(quarters((1600, 1200)))
     wrong_header = dataclasses.replace(read_header(image), width=1200)
     with pytest.raises(Undecodable, match="its size is not the one in its header"):
         await scaling.normalize(image, wrong_header)
@@ -140,22 +142,22 @@ async def test_an_image_whose_size_differs_from_its_header_is_refused(scaling: N
 
 async def test_with_a_side_of_zero_images_keep_their_size() -> None:
     async with normalizer(0, max_queued=16, queue_timeout=QUEUE_TIMEOUT) as converting:
-        large, webp = saved(quarters((1600, 1200))), saved(quarters((1600, 1200)), "WEBP")
+        large, webp = encode(quarters((1600, 1200))), encode(quarters((1600, 1200)), "WEBP")
         assert await converting.normalize(large, read_header(large)) is large
         jpeg = Image.open(io.BytesIO(await converting.normalize(webp, read_header(webp))))
     assert jpeg.size == (1600, 1200)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
-async def test_a_large_image_that_is_cut_off_is_refused(form: str, scaling: Normalizer) -> None:
-    image = encoded(size=(1600, 1200), form=form)
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+async def test_a_large_image_that_is_cut_off_is_refused(file_format: str, scaling: Normalizer) -> None:
+    image = encode_image(size=(1600, 1200), file_format=file_format)
     cut = image[: len(image) * 2 // 3]
     with pytest.raises(Undecodable, match="broken or cut off"):
         await scaling.normalize(cut, read_header(image))
 
 
 async def test_an_image_beyond_the_concurrency_limit_is_refused() -> None:
-    image = saved(quarters((1600, 1200)))
+    image = encode(quarters((1600, 1200)))
     async with normalizer(SIDE, max_queued=0, queue_timeout=QUEUE_TIMEOUT) as scaling:
         async with scaling.limit, scaling.limit:
             with pytest.raises(Overloaded, match="the image decoder's queue is full"):
@@ -177,11 +179,11 @@ async def test_a_photograph_of_twelve_megapixels_keeps_its_label_in_every_orient
 
     with Image.open(photograph) as file:
         picture = file.convert("RGB")
-    label = await label_of(saved(picture, quality=95))
+    label = await label_of(encode(picture, quality=95))
     size = (4000, 3000) if picture.width > picture.height else (3000, 4000)
     enlarged = picture.resize(size, Image.Resampling.BICUBIC)
     rotations = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
     for orientation in (1, 3, 6, 8):
         rotated = enlarged.transpose(rotations[orientation]) if orientation in rotations else enlarged
-        image = saved(rotated, quality=90, **exif(orientation))
+        image = encode(rotated, quality=90, **exif(orientation))
         assert await label_of(image) == label, f"orientation {orientation}"

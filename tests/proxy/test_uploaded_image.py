@@ -14,7 +14,7 @@ from starlette.types import Message
 from proxy.byte_budget import MAX_EXEMPT_BYTES, ByteBudget
 from proxy.errors import NotBase64, Overloaded, TooLarge
 from proxy.uploaded_image import Limits, decode_base64, read_image
-from tests.images import encoded
+from tests.images import encode_image
 
 LIMITS = Limits(max_bytes=2 * MAX_EXEMPT_BYTES, max_pixels=50_000_000, body_timeout=timedelta(seconds=60))
 
@@ -97,17 +97,17 @@ async def test_an_image_is_read_from_each_kind_of_body(index: int, client: httpx
 @pytest.mark.parametrize(
     "image",
     [
-        pytest.param(encoded("L"), id="grey JPEG"),
-        pytest.param(encoded("CMYK"), id="CMYK JPEG"),
-        pytest.param(encoded(progressive=True), id="progressive JPEG"),
-        pytest.param(encoded("L", form="PNG"), id="grey PNG"),
-        pytest.param(encoded("1", form="PNG"), id="one-bit PNG"),
-        pytest.param(encoded("P", form="PNG"), id="palette PNG"),
-        pytest.param(encoded("RGBA", form="PNG"), id="PNG with alpha"),
-        pytest.param(encoded("LA", form="PNG"), id="grey PNG with alpha"),
-        pytest.param(encoded("I;16", form="PNG"), id="16-bit PNG"),
-        pytest.param(encoded(size=(1, 1)), id="one pixel"),
-        pytest.param(encoded(size=(3000, 1)), id="one line"),
+        pytest.param(encode_image("L"), id="grey JPEG"),
+        pytest.param(encode_image("CMYK"), id="CMYK JPEG"),
+        pytest.param(encode_image(progressive=True), id="progressive JPEG"),
+        pytest.param(encode_image("L", file_format="PNG"), id="grey PNG"),
+        pytest.param(encode_image("1", file_format="PNG"), id="one-bit PNG"),
+        pytest.param(encode_image("P", file_format="PNG"), id="palette PNG"),
+        pytest.param(encode_image("RGBA", file_format="PNG"), id="PNG with alpha"),
+        pytest.param(encode_image("LA", file_format="PNG"), id="grey PNG with alpha"),
+        pytest.param(encode_image("I;16", file_format="PNG"), id="16-bit PNG"),
+        pytest.param(encode_image(size=(1, 1)), id="one pixel"),
+        pytest.param(encode_image(size=(3000, 1)), id="one line"),
     ],
 )
 async def test_every_mode_of_jpeg_and_png_gets_a_prediction(image: bytes, client: httpx.AsyncClient) -> None:

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from harness.process import PYTHON, ROOT, free_port
 from harness.stack import Stack
-from tests.images import encoded
+from tests.images import encode_image
 from tf_serving_client import (
     BadLabels,
     ContractBroken,
@@ -43,7 +43,7 @@ def classifier(
 
 
 async def test_a_batch_has_the_same_predictions_as_its_images_one_by_one(channel: grpc.aio.Channel, cat: bytes) -> None:
-    images = [cat, encoded(), cat, encoded("L", form="PNG")]
+    images = [cat, encode_image(), cat, encode_image("L", file_format="PNG")]
     batch = await classifier(channel).classify(images)
     singles = [(await classifier(channel).classify([image]))[0] for image in images]
     assert [prediction.label for prediction in batch] == [prediction.label for prediction in singles]
