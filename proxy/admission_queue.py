@@ -56,7 +56,7 @@ class AdmissionQueue(ABC, Generic[Request]):
             ) from None
 
     def _peek(self) -> Request | None:
-        """Return the oldest request. Drops the ones before it whose client has disconnected."""
+        """Return the oldest request that is still waiting, and drop cancelled requests before it."""
         while self._queue and self._queue[0].response.done():
             self._queue.popleft()
         return self._queue[0] if self._queue else None

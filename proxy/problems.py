@@ -78,13 +78,13 @@ class UnexpectedErrors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response_started = False
 
-        async def send_and_note(message: Message) -> None:
+        async def tracked_send(message: Message) -> None:
             nonlocal response_started
             response_started = True
             await send(message)
 
         try:
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, tracked_send)
         except Exception as error:
             if scope["type"] != "http":
                 raise

@@ -4,6 +4,7 @@ import time
 from typing import Final
 
 PREDICT: Final = "predict"
+"""The step that calls the fast model."""
 
 
 class Timings:

@@ -22,14 +22,15 @@ WHITESPACE: Final = b" \t\r\n\f\v"
 BASE64_GROWTH: Final = 4 / 3
 """RFC 4648, section 4: three bytes become four characters."""
 MAX_OVERHEAD_BYTES: Final = 64 * 1024
-"""Of a body beyond the encoded image: JSON's keys, a form's headers."""
+"""The size of JSON keys or a form's headers around the encoded image."""
 MAX_LINE_BREAKS: Final = 0.04
 """Line breaks in base64, as a share of its length. CRLF after each 76 characters (RFC 2045) is 0.03."""
 JSON_DELIMITERS: Final = (b",", b"[", b"{")
 MAX_JSON_DELIMITERS: Final = 10_000
 """A body of `[[],[],…` would become a gigabyte of lists. Base64 contains no delimiters."""
 MAX_DISCARDED: Final = 8
-"""An oversized body is read and discarded up to this many times the limit, so that the client reads the 413."""
+"""An oversized body is read and discarded up to this many times the limit, since many clients send all of a body before
+they read the response."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,7 @@ async def test_a_request_cancelled_just_before_its_batch_is_taken_is_not_sent() 
     first, cancelled, third = submit(batcher_of(model), b"1", b"2", b"3")
     await run_ready_tasks()
     model.allow()
-    cancelled.cancel()  # its task runs again in the same turn of the event loop in which the batch is taken, but later
+    cancelled.cancel()  # its task runs in the same iteration of the event loop in which the batch is taken, but later
     assert [(await first).label, (await third).label] == ["1", "3"]
     assert model.predicts == [[b"1"], [b"3"]]
 

@@ -96,8 +96,8 @@ async def test_each_process_logs_one_line_per_job(stack: Stack, client: httpx.As
 
 
 async def test_the_fast_answer_comes_without_redis_and_gives_the_reason(stack: Stack, tmp_path: Path) -> None:
-    nowhere = f"redis://127.0.0.1:{free_port()}/0"
-    async with own_proxy(stack, tmp_path, REDIS_URL=nowhere) as (client, _):
+    unreachable = f"redis://127.0.0.1:{free_port()}/0"
+    async with own_proxy(stack, tmp_path, REDIS_URL=unreachable) as (client, _):
         for _ in range(3):
             response = await client.get("/predict/test")
             assert response.status_code == 200
@@ -117,11 +117,11 @@ async def test_a_redis_that_hangs_delays_only_one_response_and_is_used_again_aft
     stack.redis.send(signal.SIGSTOP)
     try:
         reasons = [(await client.get("/predict/test")).headers.get("refinement") for _ in range(4)]
-        waits = [float((await client.get("/predict/test")).headers["server-timing"].split("queue;dur=")[1])]
+        timing = (await client.get("/predict/test")).headers["server-timing"]
     finally:
         stack.redis.send(signal.SIGCONT)
     assert set(reasons) == {"shed; reason=queue-unavailable"}
-    assert waits[0] < 1
+    assert float(timing.split("queue;dur=")[1]) < 1
 
     async def is_accepted_again() -> bool:
         return (await client.get("/predict/test")).json()["job_id"] is not None
