@@ -47,6 +47,9 @@ async def _list(letters: DeadLetters, args: argparse.Namespace) -> bool:
     if args.json:
         print(json.dumps([_summary(job) for job in jobs], ensure_ascii=False, indent=2))
         return True
+    if not jobs:
+        print("there are no dead letters")
+        return True
     print(f"{'ID':<24}  {'FAILED AT':<25}  ATTEMPTS  ERROR")
     for job in jobs:
         print(f"{job.id:<24}  {_failed_at(job):<25}  {job.attempts:>8}  {_one_line(job.error)}")

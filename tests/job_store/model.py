@@ -92,15 +92,18 @@ class Model:
             return False
         job = self.jobs[claim.job_id]
         job.status, job.attempts = "queued", job.attempts - (0 if counts else 1)
-        self.backlog.remove(self.entry(claim.job_id))
+        self.backlog.remove(self._entry(claim.job_id))
         self.backlog.append(Entry(claim.job_id))
         return True
 
     def extend(self, claim: Claim) -> bool:
         if not self.is_current(claim):
             return False
-        self.entry(claim.job_id).has_expired_lease = False
+        self._entry(claim.job_id).has_expired_lease = False
         return True
+
+    def expire_lease(self, job_id: str) -> None:
+        self._entry(job_id).has_expired_lease = True
 
     def replay(self, job_id: str) -> bool:
         job = self.jobs[job_id]
@@ -131,7 +134,7 @@ class Model:
     def is_current(self, claim: Claim) -> bool:
         return self._is_last_claim(claim, "processing")
 
-    def entry(self, job_id: str) -> Entry:
+    def _entry(self, job_id: str) -> Entry:
         (entry,) = [entry for entry in self.backlog if entry.job_id == job_id]
         return entry
 
@@ -150,7 +153,7 @@ class Model:
     def _end(self, job_id: str, status: str, *, output: str | None = None, error: str | None = None) -> None:
         job = self.jobs[job_id]
         job.status, job.output, job.error = status, output, error
-        self.backlog.remove(self.entry(job_id))
+        self.backlog.remove(self._entry(job_id))
         self.notifications.append(job_id)
         if status == "succeeded":
             job.has_payload = False

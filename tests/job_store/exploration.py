@@ -1,0 +1,231 @@
+"""Explores every interleaving of a few workers' steps, with the real job store and a model of it side by side.
+
+Any number of other steps can come between two steps of a worker. A fault is anything but claiming and finishing: a
+worker crashes, a lease expires although its worker is alive, the reply to a result is lost, a job is failed, extended,
+requeued or replayed. The number of faults is limited, so every sequence of steps ends.
+
+Before each step, Redis is restored to the state in which the step begins. States that differ only in which worker has
+which claim are explored once.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Final, NamedTuple
+
+from redis.asyncio import Redis
+
+from job_store import Claim, DeadLetters, JobStore, Policy, StoreUnavailable
+from job_store.keys import WORKERS
+from tests.job_store.inspection import expire_lease
+from tests.job_store.model import Entry, Model, ModelJob
+
+POLICY: Final = Policy(max_attempts=2, lease=timedelta(hours=1))
+
+
+class Deviation(AssertionError):
+    """The job store differs from the model, or does not keep its promise."""
+
+
+class HeldClaim(NamedTuple):
+    claim: Claim
+    error: str | None
+    """Why the job is to be failed, when its attempts are used up."""
+
+    def __repr__(self) -> str:
+        return f"job {self.claim.job_id} at token {self.claim.token}" + (" (give up)" if self.error else "")
+
+
+Results = tuple[object, object]
+"""Of one step, from the store and from the model."""
+
+Contents = tuple[dict[str, ModelJob], list[Entry], set[str]]
+"""Jobs, backlog and dead letters."""
+
+
+class Step(NamedTuple):
+    name: str
+    run: Callable[[Model], Awaitable[Results]]
+    worker: int | None = None
+    keeps_claim: bool = False
+    faults: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    dumps: Mapping[str, bytes]
+    """The keys of Redis."""
+    model: Model
+    held: tuple[HeldClaim | None, ...]
+    """The claim of each worker."""
+    faults: int
+    """How many more can occur."""
+    course: tuple[str, ...] = ()
+    """The steps that led here."""
+
+    @property
+    def identity(self) -> str:
+        model = self.model
+        return repr((model.jobs, model.backlog, model.dead_letters, sorted(map(repr, self.held)), self.faults))
+
+    def is_held(self, job_id: str) -> bool:
+        return any(held and held.claim.job_id == job_id and self.model.is_current(held.claim) for held in self.held)
+
+
+class SteppedStore(JobStore):
+    """Leaves failing a job whose attempts are used up to a step of its own."""
+
+    given_up: HeldClaim | None = None
+
+    async def _give_up(self, claim: Claim, error: str) -> None:
+        self.given_up = HeldClaim(claim, error)
+
+
+class Exploration:
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self.store = SteppedStore(redis, POLICY)
+        self.dead_letters = DeadLetters(redis, self.store)
+        self._claimed: HeldClaim | None = None
+
+    async def run(self, *, workers: int, jobs: int, faults: int) -> int:
+        """Explore all states, those after the fewest steps first, and return their number. Raises `Deviation`."""
+        start = await self._start(workers, jobs, faults)
+        queue, known = deque([start]), {start.identity}
+        while queue:
+            state = queue.popleft()
+            following = [await self._take(state, step) for step in self._steps(state)]
+            new = {after.identity: after for after in following if after.identity not in known}
+            known.update(new)
+            queue.extend(new.values())
+            if state.model.backlog and all(after.identity == state.identity for after in following):
+                raise Deviation(f"no step ends {state.model.backlog} after {state.course}")
+        return len(known)
+
+    async def _start(self, workers: int, jobs: int, faults: int) -> State:
+        model = Model(POLICY, completed_at=lambda _: 0)
+        for _ in range(jobs):
+            model.submit(await self.store.submit(b"payload", {}))
+        await self.redis.xgroup_create(self.store.keys.backlog, WORKERS, "0")
+        _, dumps = await self._read(list(model.jobs))
+        return State(dumps, model, (None,) * workers, faults)
+
+    async def _take(self, state: State, step: Step) -> State:
+        await self._restore(state.dumps)
+        self._claimed = None
+        model, course = deepcopy(state.model), (*state.course, step.name)
+        try:
+            result, expected_result = await step.run(model)
+        except StoreUnavailable as error:
+            raise Deviation(f"{error} after {course}") from error
+        contents, dumps = await self._read(list(model.jobs))
+        expected = model.jobs, model.backlog, set(model.dead_letters)
+        if (result, contents) != (expected_result, expected):
+            raise Deviation(f"{result}, {contents} instead of {expected_result}, {expected} after {course}")
+        for job_id, job in state.model.jobs.items():
+            key = self.store.keys.job(job_id)
+            if job.is_final and model.jobs[job_id].is_final and dumps[key] != state.dumps[key]:
+                raise Deviation(f"the ended job {job_id} has changed after {course}")
+        held = list(state.held)
+        if step.worker is not None and not step.keeps_claim:
+            held[step.worker] = self._claimed
+        return State(dumps, model, tuple(held), state.faults - step.faults, course)
+
+    def _steps(self, state: State) -> Iterator[Step]:
+        for worker, held in enumerate(state.held):
+            if held is None:
+                yield Step(f"worker {worker} claims", self._claim, worker)
+            else:
+                yield from (step for step in self._steps_of(worker, held) if step.faults <= state.faults)
+        for entry in state.model.backlog:
+            faults = int(state.is_held(entry.job_id))
+            if entry.is_claimed and not entry.has_expired_lease and faults <= state.faults:
+                yield Step(f"lease of {entry.job_id} expires", partial(self._expire_lease, entry.job_id), faults=faults)
+        for job_id in state.model.dead_letters if state.faults else ():
+            yield Step(f"{job_id} is replayed", partial(self._replay, job_id), faults=1)
+
+    def _steps_of(self, worker: int, held: HeldClaim) -> Iterator[Step]:
+        name, end, requeue = (
+            f"worker {worker}, which has {held}:",
+            partial(self._end, held),
+            partial(self._requeue, held),
+        )
+        yield Step(f"{name} end", end, worker)
+        yield Step(f"{name} end without a reply", end, worker, keeps_claim=True, faults=1)
+        yield Step(f"{name} crash", self._crash, worker, faults=1)
+        if held.error is None:
+            yield Step(f"{name} fail", partial(self._end, held._replace(error="broken")), worker, faults=1)
+            yield Step(f"{name} extend", partial(self._extend, held), worker, keeps_claim=True, faults=1)
+            yield Step(f"{name} requeue", partial(requeue, counts=True), worker, faults=1)
+            yield Step(f"{name} requeue uncounted", partial(requeue, counts=False), worker, faults=1)
+
+    async def _claim(self, model: Model) -> Results:
+        self.store.given_up = None
+        claims = [HeldClaim(claim, None) for claim in (await self.store.claim(1)).claims]
+        self._claimed = claims[0] if claims else self.store.given_up
+        actual = self._claimed and (self._claimed.claim.job_id, self._claimed.claim.token, self._claimed.error)
+        for job_id, token, attempt in model.run_claim_script(1):
+            return actual, (job_id, token, model.error_of_claim(job_id, attempt))
+        return actual, None
+
+    async def _end(self, held: HeldClaim, model: Model) -> Results:
+        claim, error = held
+        if error is None:
+            return await self.store.finish(claim, {"by": claim.token}), model.finish(claim, f'{{"by":{claim.token}}}')
+        return await self.store.fail(claim, error), model.fail(claim, error)
+
+    async def _crash(self, model: Model) -> Results:
+        return None, None
+
+    async def _extend(self, held: HeldClaim, model: Model) -> Results:
+        return await self.store.extend(held.claim), model.extend(held.claim)
+
+    async def _requeue(self, held: HeldClaim, model: Model, *, counts: bool) -> Results:
+        return await self.store.requeue(held.claim, counts=counts), model.requeue(held.claim, counts=counts)
+
+    async def _expire_lease(self, job_id: str, model: Model) -> Results:
+        await expire_lease(self.store, job_id)
+        model.expire_lease(job_id)
+        return None, None
+
+    async def _replay(self, job_id: str, model: Model) -> Results:
+        return await self.dead_letters.replay(job_id), model.replay(job_id)
+
+    async def _read(self, job_ids: Sequence[str]) -> tuple[Contents, Mapping[str, bytes]]:
+        """Return what Redis holds, in the terms of the model, and a dump of each key."""
+        keys = self.store.keys
+        names = [keys.backlog, keys.dead_letters, *map(keys.job, job_ids), *map(keys.payload, job_ids)]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.xrange(keys.backlog)
+            pipe.xpending_range(keys.backlog, WORKERS, "-", "+", 100)
+            pipe.zrange(keys.dead_letters, 0, -1)
+            for name in names:
+                pipe.dump(name)
+            for job_id in job_ids:
+                pipe.hgetall(keys.job(job_id))
+            entries, pending, letters, *values = await pipe.execute()
+        dumps = {name: dump for name, dump in zip(names, values, strict=False) if dump is not None}
+        hashes = zip(job_ids, values[len(names) :], strict=True)
+        jobs = {job_id: model_job(fields, keys.payload(job_id) in dumps) for job_id, fields in hashes}
+        idle = {entry["message_id"]: timedelta(milliseconds=entry["time_since_delivered"]) for entry in pending}
+        backlog = [
+            Entry(fields[b"id"].decode(), entry in idle, idle.get(entry, timedelta()) >= POLICY.lease)
+            for entry, fields in entries
+        ]
+        return (jobs, backlog, {letter.decode() for letter in letters}), dumps
+
+    async def _restore(self, dumps: Mapping[str, bytes]) -> None:
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.flushdb()
+            for name, dump in dumps.items():
+                pipe.restore(name, 3_600_000, dump)
+            await pipe.execute()
+
+
+def model_job(fields: Mapping[bytes, bytes], has_payload: bool) -> ModelJob:
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    token, attempts = int(text.get("token", 0)), int(text.get("attempts", 0))
+    return ModelJob(text["status"], token, attempts, text.get("output"), text.get("error"), has_payload)
