@@ -61,6 +61,9 @@ async def _show(letters: DeadLetters, args: argparse.Namespace) -> bool:
     if job is None:
         return _report(f"{args.id}: no such dead letter")
     payload = await letters.payload(job.id)
+    if args.payload == "-" and payload is not None:
+        sys.stdout.buffer.write(payload)
+        return True
     print(f"id            {job.id}")
     print(f"submitted at  {job.created_at.isoformat(timespec='seconds')}")
     print(f"failed at     {_failed_at(job)}")
@@ -74,7 +77,7 @@ async def _show(letters: DeadLetters, args: argparse.Namespace) -> bool:
     if payload is None:
         return _report(f"{job.id}: its payload is no longer stored; {args.payload} was not written")
     try:
-        args.payload.write_bytes(payload)
+        Path(args.payload).write_bytes(payload)
     except OSError as error:
         return _report(f"cannot write the payload to {args.payload}: {error.strerror}")
     print(f"written to    {args.payload}")
@@ -121,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
     show = commands.add_parser("show", help="show one dead letter")
     show.add_argument("id", metavar="ID")
-    show.add_argument("--payload", type=Path, metavar="FILE", help="also write its payload to FILE")
+    show.add_argument("--payload", metavar="FILE", help="also write its payload to FILE; with -, only to stdout")
     show.set_defaults(command=_show)
 
     for name, command, help_ in (

@@ -32,7 +32,7 @@ async def run(*args: str, **environment: str) -> Result:
     )  # fmt: skip
     output, errors = await process.communicate()
     assert process.returncode is not None
-    return Result(process.returncode, output.decode(), errors.decode())
+    return Result(process.returncode, output.decode(errors="surrogateescape"), errors.decode())
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ async def test_show_prints_a_dead_letter_and_writes_its_payload(
     assert (status, errors) == (0, "")
     assert all(text in output for text in (job_id, "broken", "Persian cat", "8 bytes", str(file)))
     assert file.read_bytes() == b"\xffpayload"
+    assert (await command("show", job_id, "--payload", "-")).output == "\udcffpayload"
     no_directory = await command("show", job_id, "--payload", str(tmp_path / "none" / "payload"))
     assert (no_directory.status, "No such file or directory" in no_directory.errors) == (1, True)
 
