@@ -136,16 +136,22 @@ def _log(request: Request, problem: Problem, error: object) -> None:
     )
 
 
+def problem_body(problem: Problem, detail: str, *, instance: str, trace_id: str) -> bytes:
+    return to_json(
+        {
+            "type": f"urn:sync-async:problem:{problem.slug}",
+            "title": problem.title,
+            "status": problem.status.value,
+            "detail": detail,
+            "instance": instance,
+            "trace_id": trace_id,
+        }
+    )
+
+
 def problem_response(request: Request, problem: Problem, detail: str) -> Response:
-    body = {
-        "type": f"urn:sync-async:problem:{problem.slug}",
-        "title": problem.title,
-        "status": problem.status.value,
-        "detail": detail,
-        "instance": request.url.path,
-        "trace_id": request.state.request_id,
-    }
+    body = problem_body(problem, detail, instance=request.url.path, trace_id=request.state.request_id)
     headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
     if problem.closes_connection:  # RFC 9110, 15.5.9: the rest of the body must not be parsed as a request
         headers["Connection"] = "close"
-    return Response(to_json(body), problem.status, headers, media_type=MEDIA_TYPE)
+    return Response(body, problem.status, headers, media_type=MEDIA_TYPE)
