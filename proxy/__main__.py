@@ -4,11 +4,11 @@ import os
 import sys
 import warnings
 
-import uvicorn
 from fastapi import FastAPI
 
 import service_log
 from proxy.app import create_app
+from proxy.server import serve
 from proxy.settings import RENAMED, Settings
 from tf_serving_client import BadLabels, read_labels
 
@@ -32,20 +32,7 @@ def main() -> None:
         read_labels(settings.labels)
     except BadLabels as error:
         sys.exit(f"proxy: {error}")
-    uvicorn.run(
-        "proxy.__main__:app_from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,  # keeps service_log's configuration
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-    )
+    serve(settings)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Builds the FastAPI application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import Route
 
 from proxy import endpoints, problems
+from proxy.head_requests import HeadRequests
+from proxy.http_limits import BUDGET_KEY, LIMITS_KEY
 from proxy.request_id import RequestId
 from proxy.resources import resources
 from proxy.settings import Settings
@@ -15,20 +18,23 @@ from service_settings import project_version
 
 def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with resources(settings) as app.state.resources:
-            yield
+    async def lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
+        async with resources(settings) as opened:
+            app.state.resources = opened
+            yield {LIMITS_KEY: settings.http_limits, BUDGET_KEY: opened.byte_budget}
 
     app = FastAPI(
         title="Answer now, refine later",
         summary="A fast model answers in the response, an accurate one under the job id.",
         version=project_version(),
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect's Location would contain the client's Host header
     )
     # Handles every POST /predict, because a Starlette route costs half as much as FastAPI's. FastAPI's route for the
     # same path, below, only serves the OpenAPI document.
     app.router.routes.insert(0, Route("/predict", endpoints.predict, methods=["POST"], include_in_schema=False))
     app.include_router(endpoints.router)
     problems.register(app)
+    app.add_middleware(HeadRequests)
     app.add_middleware(RequestId)
     return app

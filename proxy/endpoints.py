@@ -66,13 +66,12 @@ async def predict_test(resources: AppResources) -> Response:
 async def predict(request: Request) -> Response:
     """Answer now with the fast model, and queue the image for the accurate one."""
     resources = await app_resources(request)
-    with resources.byte_budget.upload() as upload:
-        uploaded = await read_image(request, resources.limits, upload)
-        timings = Timings()
-        image = await resources.normalizer.normalize(uploaded.data, uploaded.header)
-        if image is not uploaded.data:
-            timings.record("normalize")
-        return await answer_now(resources, image, timings)
+    uploaded = await read_image(request, resources.limits)
+    timings = Timings()
+    image = await resources.normalizer.normalize(uploaded.data, uploaded.header)
+    if image is not uploaded.data:
+        timings.record("normalize")
+    return await answer_now(resources, image, timings)
 
 
 @router.get("/job/{job_id}", responses=openapi.job_responses())

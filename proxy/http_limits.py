@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """uvicorn hands these to each connection's `BoundedHttpProtocol` in the lifespan state, under `STATE_KEY`."""
+    """uvicorn hands these to each connection's `BoundedHttpProtocol` in the lifespan state, under `LIMITS_KEY`."""
 
     max_connections: int = 1_000
     """Per process. Further connections get a 503 and are closed."""
@@ -18,9 +19,14 @@ class HttpLimits:
     """Unanswered requests of one connection. The proxy stops reading from it until one is answered."""
     head_timeout: timedelta = timedelta(seconds=10)
     """How long a request's head may take to arrive, counted from the connection, from the previous response, or from
-    the head's first byte; also how long the rest of a body may take after its request was answered."""
+    the head's first byte; also how long the rest of a body may take after its request was answered, and how long a
+    client may take to read a response that does not fit into the socket's buffer."""
     keep_alive_timeout: timedelta = timedelta(seconds=5)
-    """How long a connection may stay open without a request."""
+    """How long a connection may stay open between a response and the next request."""
 
 
-STATE_KEY = "http_limits"
+LIMITS_KEY: Final = "http_limits"
+BUDGET_KEY: Final = "byte_budget"
+"""Keys of the lifespan state."""
+UPLOAD_KEY: Final = "upload"
+"""Key of a request's `Upload` in its state."""

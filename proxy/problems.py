@@ -53,9 +53,13 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
 
 DETAILS: Final[dict[type[Exception], str]] = {
     ImageRejected: "the model can't decode the image: it is broken or cut off; send the whole file, or save it again",
+    ModelTooSlow: "the fast model did not respond in time: try again",
+    ModelBusy: "the fast model has no free capacity: try again in a moment",
+    ModelUnavailable: "the fast model can't be reached: try again in a moment",
+    ContractBroken: "the fast model does not do what this service expects of it: report this to its operator",
     StoreUnavailable: "the job store did not respond: ask for the job again later, no accepted job is lost",
 }
-"""Replaces the text of errors that are written for the log and not for clients."""
+"""Replaces the text of errors that are written for the log and not for clients: it may name internal addresses."""
 
 
 def register(app: FastAPI) -> None:

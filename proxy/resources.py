@@ -55,8 +55,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             models=models,
             store=store,
             refinement_queue=RefinementQueue(store, settings.queue_timeout, settings.queue_cooldown),
-            limits=Limits(settings.max_image_bytes, settings.max_image_pixels, settings.body_timeout),
-            byte_budget=ByteBudget(settings.max_bytes_in_flight),
+            limits=settings.upload_limits,
+            byte_budget=ByteBudget(settings.max_bytes_in_flight // settings.workers),
             normalizer=await stack.enter_async_context(
                 normalizer(settings.normalized_side, settings.max_waiting, settings.fast_model_queue_timeout)
             ),

@@ -6,6 +6,9 @@ from typing import Final
 
 from pydantic import Field, FilePath
 
+from proxy.body import BodyRate
+from proxy.http_limits import HttpLimits
+from proxy.uploaded_image import Limits
 from service_settings import ROOT, Seconds, SecondsOrZero, ServiceSettings
 
 RENAMED: Final[Mapping[str, str]] = {"QUEUE_REST": "QUEUE_COOLDOWN"}
@@ -16,7 +19,14 @@ class Settings(ServiceSettings):
     host: str = "0.0.0.0"  # noqa: S104 (a container must listen on all interfaces; `make run` sets 127.0.0.1)
     port: int = Field(8000, ge=0, le=65535)
     workers: int = Field(1, ge=1)
-    """Processes that share the port."""
+    """Processes that share the port and, in equal parts, `MAX_CONNECTIONS`, `MAX_BYTES_IN_FLIGHT` and the image
+    decoders."""
+    max_connections: int = Field(1_000, ge=1)
+    """Further connections get a 503 and are closed."""
+    header_timeout: Seconds = timedelta(seconds=10)
+    """How long a request's headers may take to arrive. The client then gets a 408."""
+    keep_alive_timeout: Seconds = timedelta(seconds=5)
+    """How long an idle connection stays open."""
 
     fast_model: str = "mobilenet_v2"
     """The name the model is served under, and the key of its label in responses."""
@@ -42,13 +52,18 @@ class Settings(ServiceSettings):
     """Width times height."""
 
     max_bytes_in_flight: int = Field(256 * 1024 * 1024, gt=0)
-    """Size of all concurrent uploads of one process. Further uploads get a 503."""
+    """Size of all concurrent uploads. Further ones get a 503. The last quarter is for uploads of at most 1 MiB."""
     normalized_side: int = Field(448, ge=0)
     """An image whose shorter side has at least twice as many pixels is scaled down to this. The models use 224 and 299.
     0: images keep their size."""
 
     body_timeout: Seconds = timedelta(seconds=60)
     """A body that takes longer to arrive gets a 408, so that a slow client can't hold its connection forever."""
+    min_body_rate: int = Field(4096, ge=1)
+    """Bytes per second. A body that arrives more slowly gets a 408. A large body must be faster, to arrive within
+    `BODY_TIMEOUT`."""
+    body_grace: Seconds = timedelta(seconds=5)
+    """How long a body may fall behind that rate."""
 
     redis_timeout: Seconds = timedelta(seconds=2)
     """For reading a job."""
@@ -56,3 +71,17 @@ class Settings(ServiceSettings):
     """For queueing a job. The fast answer then goes out without one."""
     queue_cooldown: SecondsOrZero = timedelta(seconds=1)
     """After queueing failed, jobs are shed without trying for this long."""
+
+    @property
+    def http_limits(self) -> HttpLimits:
+        """For one process."""
+        return HttpLimits(
+            max_connections=max(1, self.max_connections // self.workers),
+            head_timeout=self.header_timeout,
+            keep_alive_timeout=self.keep_alive_timeout,
+        )
+
+    @property
+    def upload_limits(self) -> Limits:
+        rate = BodyRate(self.body_timeout, self.min_body_rate, self.body_grace)
+        return Limits(self.max_image_bytes, self.max_image_pixels, rate)

@@ -1,21 +1,17 @@
 """Reads the image in a request: from a raw body, a form, or JSON."""
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 import pybase64
 import pydantic_core
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from proxy.byte_budget import Upload
-from proxy.errors import FieldMissing, NotBase64, NotJson, TooLarge, TooSlow
+from proxy.body import BodyRate, read_body
+from proxy.errors import FieldMissing, NotBase64, NotJson, TooLarge
+from proxy.form import image_of
 from proxy.image_header import ImageHeader, read_header
 
 WHITESPACE: Final = b" \t\r\n\f\v"
@@ -28,9 +24,6 @@ MAX_LINE_BREAKS: Final = 0.04
 JSON_DELIMITERS: Final = (b",", b"[", b"{")
 MAX_JSON_DELIMITERS: Final = 10_000
 """A body of `[[],[],…` would become a gigabyte of lists. Base64 contains no delimiters."""
-MAX_DISCARDED: Final = 8
-"""An oversized body is read and discarded up to this many times the limit, since many clients send all of a body before
-they read the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +37,23 @@ class Limits:
     max_bytes: int
     """Size of one encoded image."""
     max_pixels: int
-    body_timeout: timedelta
+    body_rate: BodyRate
 
 
-async def read_image(request: Request, limits: Limits, upload: Upload) -> UploadedImage:
+async def read_image(request: Request, limits: Limits) -> UploadedImage:
     """Return the image of a request as the client encoded it.
 
     The content type selects a raw body (`image/*`) or a form's field `image` (`multipart/form-data`). With any other
     content type, the body is JSON: `{"image_data": "<base64>"}`. Raises a `BadRequest`, or `Overloaded`.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    declared_type = request.headers.get("content-type", "")
+    content_type = declared_type.partition(";")[0].strip().lower()
     max_body_bytes = int(limits.max_bytes * BASE64_GROWTH * (1 + MAX_LINE_BREAKS)) + MAX_OVERHEAD_BYTES
-    timeout_s = limits.body_timeout.total_seconds()
-    try:
-        async with asyncio.timeout(timeout_s):
-            body = await _read_body(request, max_body_bytes, upload)
-    except TimeoutError:
-        raise TooSlow(
-            f"timed out after {timeout_s:g} s waiting for the body: send it faster, or a smaller image"
-        ) from None
+    body = await read_body(request, max_body_bytes, limits.body_rate, request.state.upload)
     if content_type.startswith("image/") or content_type == "application/octet-stream":
         image = body
     elif content_type == "multipart/form-data":
-        image = await _from_form(request, body)
+        image = image_of(declared_type, body)
     else:
         image = _from_json(body)
     if not image:
@@ -79,41 +66,6 @@ async def read_image(request: Request, limits: Limits, upload: Upload) -> Upload
             f"the image has {header.width}x{header.height} pixels, and the limit is {limits.max_pixels}: scale it down"
         )
     return UploadedImage(image, header)
-
-
-async def _read_body(request: Request, max_bytes: int, upload: Upload) -> bytes:
-    chunks: list[bytes] = []
-    received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if received <= max_bytes:
-            upload.reserve(len(chunk))
-            chunks.append(chunk)
-        elif received > MAX_DISCARDED * max_bytes:
-            break
-        else:
-            chunks.clear()
-            upload.release()
-    if received > max_bytes:
-        raise TooLarge(f"the body has more than {max_bytes} bytes: send a smaller file")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-async def _from_form(request: Request, body: bytes) -> bytes:
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield body
-
-    try:
-        form = await MultiPartParser(request.headers, stream(), max_part_size=len(body)).parse()
-    except (MultiPartException, KeyError, ValueError) as error:
-        raise FieldMissing(f"the form is invalid ({error}): send a field 'image' with a file") from error
-    try:
-        field = form.get("image")
-        if not isinstance(field, UploadFile):
-            raise FieldMissing("the form has no field 'image' with a file: send one, as in curl -F image=@cat.jpg")
-        return await field.read()
-    finally:
-        await form.close()
 
 
 def _from_json(body: bytes) -> bytes:

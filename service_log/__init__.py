@@ -9,6 +9,8 @@ The proxy's events:
     job shed                the fast model answered, but the job could not be queued; `reason` says why
     request refused         the response is an error that has a problem type
     request failed          the response is a 500: the proxy has a bug
+    connection limit reached  further connections get a 503
+    server process ended    one of `WORKERS` processes ended unexpectedly, and is started again
     queue unavailable       Redis did not accept a job; the circuit breaker opens for `cooldown_s`
 
 The worker's events:
@@ -43,8 +45,16 @@ import structlog
 from structlog.typing import EventDict
 
 Format = Literal["logfmt", "json"]
-ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != ord("\n")}
-"""For characters that control a terminal. Both renderers escape line feeds themselves."""
+CONTROLS: Final = (*range(32), *range(127, 160))
+"""Characters that control a terminal."""
+SEPARATORS: Final = (0x2028, 0x2029)
+"""Some viewers start a new line at these."""
+BIDI_CONTROLS: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""They make a line read differently from what it contains (CVE-2021-42574)."""
+ESCAPES: Final = {
+    **{code: f"\\x{code:02x}" for code in CONTROLS if code != ord("\n")},  # both renderers escape line feeds themselves
+    **{code: f"\\u{code:04x}" for code in (*SEPARATORS, *BIDI_CONTROLS)},
+}
 
 
 def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> None:
@@ -70,8 +80,6 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
     )
     get_logger.cache_clear()
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
-    # It warns about malformed forms, which are the client's error, not the service's.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 @cache

@@ -40,7 +40,15 @@ def _to_upper_case(value: object) -> object:
 
 
 def _check_redis_url(url: str) -> str:
-    parse_url(url)  # type: ignore[no-untyped-call] # untyped in redis-py; raises a ValueError that names the mistake
+    try:
+        parse_url(url)  # type: ignore[no-untyped-call] # untyped in redis-py
+        if "@" in url.partition("://")[2].partition("/")[2]:
+            raise ValueError  # noqa: TRY301 (the slash belongs to the password, not to the path)
+    except ValueError:  # its message may contain a part of the password
+        raise ValueError(
+            "not a URL like redis://user:password@host:6379/0; special characters in the password must be "
+            "percent-encoded, such as %2F for a slash"
+        ) from None
     return url
 
 
@@ -82,4 +90,8 @@ def _describe(error: ErrorDetails) -> str:
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"[^/]*@", "***@", url)
+    """The password may contain slashes and further `@`s."""
+    scheme, separator, _ = url.rpartition("@")[0].partition("://")
+    hidden = f"{scheme}://***@" if separator else "***@"
+    text = hidden + url.rpartition("@")[2] if "@" in url else url
+    return re.sub(r"(password=)[^&]*", r"\1***", text)

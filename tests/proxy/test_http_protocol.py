@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from background_task import background_task
 from harness.waiting import wait_until
-from proxy.http_limits import STATE_KEY, HttpLimits
+from proxy.http_limits import LIMITS_KEY, HttpLimits
 from proxy.http_protocol import BoundedHttpProtocol
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -76,7 +76,7 @@ async def http_server(limits: HttpLimits) -> AsyncIterator[Server]:
     server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)
-    server.lifespan.state[STATE_KEY] = limits
+    server.lifespan.state[LIMITS_KEY] = limits
     await server.startup()
     try:
         async with background_task(server.main_loop()):
@@ -163,14 +163,14 @@ async def test_reading_stops_while_four_requests_of_a_connection_are_unanswered(
     async with http_server(HttpLimits()) as server:
         server.application.gate.clear()
         reader, writer = await server.connect()
-        writer.write(GET * 100_000)
+        writer.write(GET * 20_000)
         await wait_until(lambda: server.protocols and server.protocols[0].flow.read_paused)
         [protocol] = server.protocols
-        assert len(protocol.pipeline) <= 60
-        assert len(protocol._unparsed) <= 1_000_000
+        assert len(protocol.pipeline) == 3
+        assert len(protocol._unparsed) <= 300_000
         server.application.gate.set()
         answered = 0
-        while answered < 100_000:
+        while answered < 20_000:
             answered += (await reader.readuntil(b"\r\n\r\n0")).count(b"HTTP/1.1 200")
         writer.close()
         await wait_until(lambda: not server.protocols)

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from proxy.byte_budget import MAX_EXEMPT_BYTES, ByteBudget
+from proxy.body import BodyRate
+from proxy.byte_budget import ByteBudget, Upload
 from proxy.errors import NotBase64, Overloaded, TooLarge
+from proxy.http_limits import UPLOAD_KEY
 from proxy.uploaded_image import Limits, decode_base64, read_image
 from tests.images import encode_image
 
-LIMITS = Limits(max_bytes=2 * MAX_EXEMPT_BYTES, max_pixels=50_000_000, body_timeout=timedelta(seconds=60))
+RATE = BodyRate(timedelta(seconds=60), min_bytes_per_s=1, grace=timedelta(seconds=60))
+LIMITS = Limits(max_bytes=500_000, max_pixels=50_000_000, body_rate=RATE)
 
 
 @given(st.binary(), st.sampled_from(["", "data:image/jpeg;base64,", "DATA:image/png;name=a;base64,", "data:;base64,"]))
@@ -31,31 +34,31 @@ def test_white_space_in_base64_is_ignored(data: bytes, width: int) -> None:
     assert decode_base64(" \r\n\t".join(lines) + "\n") == data
 
 
-def request_of(*chunks: bytes) -> Request:
+def request_of(upload: Upload, *chunks: bytes) -> Request:
+    """A request whose chunks are counted in `upload`, as the HTTP server does it, when they are read."""
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
 
     async def receive() -> Message:
+        upload.reserve(len(messages[0]["body"]))  # type: ignore[arg-type]
         return messages.pop(0)
 
-    return Request({"type": "http", "headers": [(b"content-type", b"image/jpeg")]}, receive)
+    headers = [(b"content-type", b"image/jpeg")]
+    return Request({"type": "http", "headers": headers, "state": {UPLOAD_KEY: upload}}, receive)
 
 
-async def test_a_body_counts_against_the_byte_budget() -> None:
-    budget = ByteBudget(2 * MAX_EXEMPT_BYTES)
-    large = b"x" * (MAX_EXEMPT_BYTES + 1)
-    with budget.upload() as other, budget.upload() as upload:
-        other.reserve(MAX_EXEMPT_BYTES)
-        with pytest.raises(Overloaded):
-            await read_image(request_of(large), LIMITS, upload)
+async def test_a_body_that_the_byte_budget_refuses_is_not_read() -> None:
+    budget = ByteBudget(1000)
+    Upload(budget).reserve(900)
+    with pytest.raises(Overloaded, match="1000 bytes"):
+        await read_image(request_of(Upload(budget), b"x" * 101), LIMITS)
 
 
 async def test_an_oversized_body_releases_its_bytes_while_the_rest_is_discarded() -> None:
-    budget = ByteBudget(8 * MAX_EXEMPT_BYTES)
-    with budget.upload() as upload:
-        with pytest.raises(TooLarge):
-            await read_image(request_of(*[b"x" * MAX_EXEMPT_BYTES] * 4), LIMITS, upload)
-        assert budget.used == 0
+    budget = ByteBudget(8 * LIMITS.max_bytes)
+    with pytest.raises(TooLarge):
+        await read_image(request_of(Upload(budget), *[b"x" * (LIMITS.max_bytes // 2)] * 4), LIMITS)
+    assert budget.used == 0
 
 
 @given(st.text())
