@@ -43,7 +43,7 @@ def _check_redis_url(url: str) -> str:
     try:
         parse_url(url)  # type: ignore[no-untyped-call] # untyped in redis-py
         if "@" in url.partition("://")[2].partition("/")[2]:
-            raise ValueError  # noqa: TRY301 (the slash belongs to the password, not to the path)
+            raise ValueError
     except ValueError:  # its message may contain a part of the password
         raise ValueError(
             "not a URL like redis://user:password@host:6379/0; special characters in the password must be "
