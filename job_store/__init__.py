@@ -5,6 +5,7 @@ A job passes these files, in this order:
     store              submits, claims, finishes, fails, requeues and finds jobs
     scripts            runs the Lua scripts. Each is one atomic transition, from one job status to another:
       submit.lua           no job -> queued
+      withdraw.lua         no job -> no job, and refuses a submit that arrives later
       claim.lua            queued, or processing with an expired lease -> processing
       extend.lua           processing -> processing, with a renewed lease
       requeue.lua          processing -> queued
@@ -33,7 +34,7 @@ from job_store.errors import JobStoreError, QueueFull, StoreUnavailable
 from job_store.job import Answer, Claim, Job, JobStatus
 from job_store.keys import Keys
 from job_store.policy import Policy
-from job_store.store import ClaimResult, JobStore
+from job_store.store import ClaimResult, JobStore, new_job_id
 
 __all__ = [
     "Answer",
@@ -51,4 +52,5 @@ __all__ = [
     "QueueFull",
     "StoreUnavailable",
     "connect",
+    "new_job_id",
 ]

@@ -8,6 +8,8 @@
 | `{prefix}:dead_letters` | sorted set | ids of failed jobs by time of failure, in ms | `job_ttl` from last failure   |
 | `{prefix}:ended`        | channel    | publishes the id of each job that ends       | not a key                     |
 
+`{prefix}:job:<id>` is a string for ten minutes if the job was withdrawn before it was accepted.
+
 The braces are part of the key. They put all keys into one hash slot, so that each transition is atomic on a Redis
 Cluster too.
 """

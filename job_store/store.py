@@ -25,6 +25,9 @@ CLAIM_DEADLINE: Final = timedelta(seconds=1)
 """Redis ignores a claim that it executes later than this, because the worker may have timed out by then. It must be
 shorter than the timeout of a worker's connection."""
 
+WITHDRAWAL_TTL: Final = timedelta(minutes=10)
+"""How late the command of a submit that failed may reach Redis and still be refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
@@ -43,19 +46,20 @@ class JobStore:
         self.keys = keys or Keys()
         pipelining = Pipelining(redis)
         self._submit = Script(pipelining, "submit")
+        self._withdraw = Script(pipelining, "withdraw")
         self._claim = Script(pipelining, "claim")
         self._end = Script(pipelining, "end")
         self._requeue = Script(pipelining, "requeue")
         self._extend = Script(pipelining, "extend")
 
-    async def submit(self, payload: bytes, provisional: Answer) -> str:
-        """Accept a job and return its id: 96 random bits as 24 hexadecimal digits.
+    async def submit(self, payload: bytes, provisional: Answer, job_id: str | None = None) -> str:
+        """Accept a job and return its id. Pass a `new_job_id()` to call `withdraw` with if this fails.
 
         Redis has stored the job when this returns. Raises `QueueFull` when the backlog or Redis's memory is full.
         """
         answer = _json(provisional)
         while True:
-            job_id = secrets.token_hex(12)
+            job_id = job_id or new_job_id()
             keys = [self.keys.job(job_id), self.keys.payload(job_id), self.keys.backlog]
             args: list[CommandArg] = [job_id, payload, answer, self.policy.max_backlog, _ms(self.policy.pending_ttl)]
             with redis_errors():
@@ -64,6 +68,12 @@ class JobStore:
                 return job_id
             if outcome == b"full":
                 raise QueueFull("the queue is full; try again later")
+            job_id = None
+
+    async def withdraw(self, job_id: str) -> bool:
+        """After a submit failed: return whether Redis has accepted the job. If it has not, it never will."""
+        with redis_errors():
+            return bool(await self._withdraw.run([self.keys.job(job_id)], [_ms(WITHDRAWAL_TTL)]))
 
     async def claim(self, count: int) -> ClaimResult:
         """Claim up to `count` jobs without waiting, oldest first, those with an expired lease before all others.
@@ -152,6 +162,11 @@ class JobStore:
             return bool(
                 await self._end.run([keys.job(job_id), keys.payload(job_id), keys.backlog, keys.dead_letters], args)
             )
+
+
+def new_job_id() -> str:
+    """Return 96 random bits as 24 hexadecimal digits."""
+    return secrets.token_hex(12)
 
 
 def _ms(span: timedelta) -> int:

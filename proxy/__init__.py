@@ -1,12 +1,15 @@
 """The HTTP front: answers with the fast model and queues the image for the accurate model.
 
-`python -m proxy` starts it. `app` builds the application, and `resources` opens what it needs at start-up, both from
-`settings`. A request to `POST /predict` passes these files, in this order:
+`python -m proxy` starts it. `server` runs one or more processes, `app` builds the application, and `resources` opens
+what it needs at start-up, all from `settings`. `memory` checks whether the container has enough memory for them. A
+request to `POST /predict` passes these files, in this order:
 
+    http_protocol       parses HTTP, within `http_limits`; `http_closing` has the timeouts, `http_refusals` the errors
     request_id          gives the request an id for the log and the response
     endpoints           the endpoints, and the order of the steps below; `openapi` documents them
     byte_budget         limits the bytes of concurrent uploads
-    uploaded_image      reads the image from JSON, a form or a raw body
+    body                reads the body, unless it is too slow or too large
+    uploaded_image      reads the image from JSON, a form (`form`) or a raw body
     image_header, exif  read its type, size and orientation without decoding it
     normalizer          converts a large or unusual image into a small JPEG
     batcher             calls the fast model, with several images at once under load

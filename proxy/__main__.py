@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 import service_log
 from proxy.app import create_app
+from proxy.memory import warn_if_too_little
 from proxy.server import serve
 from proxy.settings import RENAMED, Settings
 from tf_serving_client import BadLabels, read_labels
@@ -32,6 +33,7 @@ def main() -> None:
         read_labels(settings.labels)
     except BadLabels as error:
         sys.exit(f"proxy: {error}")
+    warn_if_too_little(settings)
     serve(settings)
 
 

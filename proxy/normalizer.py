@@ -22,7 +22,7 @@ QUALITY: Final = 95
 MIN_REDUCTION: Final = 2
 """Smaller reductions save too little: libjpeg decodes faster at 1/2, 1/4 and 1/8 of the size, but not in between."""
 CONCURRENCY: Final = 2
-"""Images that one process decodes at a time. Measured: decoding a PNG of 50 megapixels with alpha takes 386 MB."""
+"""Images that are decoded at a time. Measured: decoding a PNG of 50 megapixels with alpha takes 386 MB."""
 MAX_WEBP_PIXELS: Final = 16_000_000
 """libwebp holds several canvases. Measured: 253 MB at this size, and 795 MB at 50 megapixels."""
 MAX_JPEG_SIDE: Final = 65_500
@@ -69,10 +69,12 @@ class Normalizer:
 
 
 @asynccontextmanager
-async def normalizer(side: int, max_queued: int, queue_timeout: timedelta) -> AsyncIterator[Normalizer]:
+async def normalizer(
+    side: int, max_queued: int, queue_timeout: timedelta, *, concurrency: int = CONCURRENCY
+) -> AsyncIterator[Normalizer]:
     """Yield a normalizer whose threads end with the context. Pillow releases the GIL while it decodes and encodes."""
-    limit = ConcurrencyLimit("the image decoder", concurrency=CONCURRENCY, max_queued=max_queued, timeout=queue_timeout)
-    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="normalizer") as threads:
+    limit = ConcurrencyLimit("the image decoder", concurrency=concurrency, max_queued=max_queued, timeout=queue_timeout)
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="normalizer") as threads:
         yield Normalizer(side, limit, threads)
 
 

@@ -1,6 +1,7 @@
 """Turns every error into an HTTP response with problem details (RFC 9457)."""
 
 import logging
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -61,6 +62,9 @@ DETAILS: Final[dict[type[Exception], str]] = {
 }
 """Replaces the text of errors that are written for the log and not for clients: it may name internal addresses."""
 
+PYTHON_OBJECT: Final = re.compile(r" ?<[\w. ]+ at 0x[0-9a-f]+>")
+"""Pillow shows the file object in which it found no image."""
+
 
 def register(app: FastAPI) -> None:
     for error_type in PROBLEMS:
@@ -101,7 +105,7 @@ class UnexpectedErrors:
 async def _respond(request: Request, error: Exception) -> Response:
     problem = PROBLEMS[type(error)]
     _log(request, problem, error)
-    return problem_response(request, problem, DETAILS.get(type(error), str(error)))
+    return problem_response(request, problem, DETAILS.get(type(error)) or PYTHON_OBJECT.sub("", str(error)))
 
 
 async def _respond_to_http_exception(request: Request, error: Exception) -> Response:

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from background_task import background_task
 from job_store import JobStore, Policy, connect
 from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
 from proxy.normalizer import Normalizer, normalizer
-from proxy.refinement_queue import RefinementQueue
+from proxy.refinement_queue import MIN_BYTES_PER_S, RefinementQueue
 from proxy.settings import Settings
 from proxy.uploaded_image import Limits
 from tf_serving_client import ImageClassifier, ModelStatus, log_served_models, open_channel, read_labels
@@ -39,6 +40,9 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             max_backlog=settings.max_queue_length, job_ttl=settings.job_ttl, pending_ttl=settings.pending_ttl
         )
         store = JobStore(redis, policy)
+        large_timeout = settings.redis_timeout + timedelta(seconds=settings.max_image_bytes / MIN_BYTES_PER_S)
+        redis_for_large = connect(settings.redis_url, name="proxy-large", timeout=large_timeout)
+        await stack.enter_async_context(redis_for_large)
         models = (
             ModelStatus(fast, settings.fast_model, settings.health_deadline),
             ModelStatus(accurate, settings.accurate_model, settings.health_deadline),
@@ -54,11 +58,18 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             ),
             models=models,
             store=store,
-            refinement_queue=RefinementQueue(store, settings.queue_timeout, settings.queue_cooldown),
+            refinement_queue=RefinementQueue(
+                store, settings.queue_timeout, settings.queue_cooldown, JobStore(redis_for_large, policy)
+            ),
             limits=settings.upload_limits,
-            byte_budget=ByteBudget(settings.max_bytes_in_flight // settings.workers),
+            byte_budget=ByteBudget(settings.max_bytes_in_flight_per_process),
             normalizer=await stack.enter_async_context(
-                normalizer(settings.normalized_side, settings.max_waiting, settings.fast_model_queue_timeout)
+                normalizer(
+                    settings.normalized_side,
+                    settings.max_waiting,
+                    settings.fast_model_queue_timeout,
+                    concurrency=settings.decoders,
+                )
             ),
             test_image=settings.test_image.read_bytes(),
         )

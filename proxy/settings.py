@@ -8,6 +8,7 @@ from pydantic import Field, FilePath
 
 from proxy.body import BodyRate
 from proxy.http_limits import HttpLimits
+from proxy.normalizer import CONCURRENCY
 from proxy.uploaded_image import Limits
 from service_settings import ROOT, Seconds, SecondsOrZero, ServiceSettings
 
@@ -80,6 +81,15 @@ class Settings(ServiceSettings):
             head_timeout=self.header_timeout,
             keep_alive_timeout=self.keep_alive_timeout,
         )
+
+    @property
+    def decoders(self) -> int:
+        """Images that one process decodes at a time."""
+        return max(1, CONCURRENCY // self.workers)
+
+    @property
+    def max_bytes_in_flight_per_process(self) -> int:
+        return self.max_bytes_in_flight // self.workers
 
     @property
     def upload_limits(self) -> Limits:

@@ -10,6 +10,7 @@ The proxy's events:
     request refused         the response is an error that has a problem type
     request failed          the response is a 500: the proxy has a bug
     connection limit reached  further connections get a 503
+    memory limit low        the container may run out of memory before the limits in the settings are reached
     server process ended    one of `WORKERS` processes ended unexpectedly, and is started again
     queue unavailable       Redis did not accept a job; the circuit breaker opens for `cooldown_s`
 

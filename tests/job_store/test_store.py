@@ -19,6 +19,7 @@ CLAIM: Final = Claim("id", token=1, attempt=1, waited_ms=0, payload=b"payload")
 
 EVERY_METHOD: Final[dict[str, Callable[[JobStore], Awaitable[object]]]] = {
     "submit": lambda store: store.submit(b"payload", PERSIAN),
+    "withdraw": lambda store: store.withdraw("id"),
     "claim": lambda store: store.claim(1),
     "finish": lambda store: store.finish(CLAIM, SIAMESE),
     "fail": lambda store: store.fail(CLAIM, "broken"),
