@@ -14,16 +14,21 @@ import service_log
 from backend.batch import BatchContext
 from backend.health import health_server
 from backend.heartbeat import HEARTBEATS_PER_LEASE
+from backend.model_check import ModelCheck
 from backend.retrier import Retrier
 from backend.settings import Settings
 from backend.worker import Worker
 from background_task import background_task
-from job_store import BacklogListener, JobStore, Policy, connect
+from job_store import BacklogListener, JobStore, Policy, UnsuitableRedis, check_redis, connect
+from service_settings import ROOT
 from tf_serving_client import BadLabels, ImageClassifier, ModelStatus, log_served_models, open_channel, read_labels
 
 STATUS_DEADLINE: Final = timedelta(seconds=5)
 """While the status call fails, the worker sends no Predicts. An overloaded or distant model server, which still answers
 Predicts, gets this long to answer the status call."""
+
+GOOD_IMAGE: Final = ROOT / "data" / "cat.jpg"
+"""Every model accepts it, so a model that rejects it is wrong."""
 
 
 async def run_worker(settings: Settings, labels: Sequence[str]) -> None:
@@ -36,6 +41,7 @@ async def run_worker(settings: Settings, labels: Sequence[str]) -> None:
         pending_ttl=settings.pending_ttl,
         lease=settings.lease,
         max_attempts=settings.max_attempts,
+        claim_validity=settings.redis_timeout / 2,
     )
     async with AsyncExitStack() as stack:
         channel = await stack.enter_async_context(open_channel(settings.accurate_model_address))
@@ -53,12 +59,22 @@ async def run_worker(settings: Settings, labels: Sequence[str]) -> None:
         await stack.enter_async_context(listener.redis)
         model = ImageClassifier(channel, settings.accurate_model, labels, settings.predict_deadline)
         status = ModelStatus(channel, settings.accurate_model, deadline=STATUS_DEADLINE)
-        context = BatchContext(store, model, status, Retrier(stopping))
-        worker = Worker(context, listener, batch_size=settings.batch_size, concurrency=settings.batches_in_flight)
-        service_log.get_logger().info("worker started", model=settings.accurate_model, batch=settings.batch_size)
+        retrier = Retrier(stopping)
+        check = ModelCheck(status, model, retrier, GOOD_IMAGE.read_bytes())
+        worker = Worker(
+            BatchContext(store, model, status, retrier, check),
+            listener,
+            batch_size=settings.batch_size,
+            batch_bytes=settings.batch_bytes,
+            concurrency=settings.batches_in_flight,
+        )
         await stack.enter_async_context(background_task(log_served_models(status)))
-        await stack.enter_async_context(health_server(settings.health_socket, store.ping))
-        await worker.run(stopping, settings.shutdown_grace)
+        await stack.enter_async_context(health_server(settings.health_socket, store.is_writable))
+        await retrier.retry(check_redis, redis)
+        await check.wait()
+        if not stopping.is_set():
+            service_log.get_logger().info("worker started", model=settings.accurate_model, batch=settings.batch_size)
+            await worker.run(stopping, settings.shutdown_grace)
 
 
 def main() -> None:
@@ -68,7 +84,10 @@ def main() -> None:
         labels = read_labels(settings.labels)
     except BadLabels as error:
         sys.exit(f"backend: {error}")
-    uvloop.run(run_worker(settings, labels))
+    try:
+        uvloop.run(run_worker(settings, labels))
+    except UnsuitableRedis as error:
+        sys.exit(f"backend: {error}")
 
 
 if __name__ == "__main__":

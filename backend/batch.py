@@ -3,7 +3,8 @@
 Usually that takes one Predict. Errors are handled like this:
 
 - The model rejects an image, or does not respond before the deadline: the payloads are sent one by one. A job whose
-  payload is rejected fails; a job whose payload alone is too slow is requeued, and the attempt counts.
+  payload is rejected fails, but only if the model accepts a known good image: otherwise the model is wrong, and the
+  batch waits. A job whose payload alone is too slow is requeued, and the attempt counts.
 - The model is unavailable: the batch waits until it is available again, and no attempt counts. The payloads of the
   interrupted Predict are then sent one by one. If the model becomes unavailable during one of these, that job is
   requeued and the attempt counts: an image that crashes the model server becomes a dead letter after `max_attempts`
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import service_log
+from backend.model_check import ModelCheck
 from backend.retrier import Retrier
 from job_store import Claim, JobStore, StoreUnavailable
 from tf_serving_client import (
@@ -50,6 +52,7 @@ class BatchContext:
     model: Classifier
     status: Availability
     retrier: Retrier
+    check: ModelCheck
     last_success: float = -math.inf
     """The `time.monotonic()` of the last Predict that succeeded."""
 
@@ -123,7 +126,7 @@ class Batch:
         if len(group) > 1:
             self._split(group)
         elif isinstance(error, ImageRejected):
-            await self._fail(group[0], error)
+            await self._fail_if_model_is_right(group[0], error)
         elif await self._status.is_available():
             await self._requeue_counted(group[0], error)
         else:  # the model server hangs
@@ -166,6 +169,13 @@ class Batch:
 
     async def _pause(self) -> None:
         await self._retrier.pause(random.uniform(0, MAX_MODEL_PAUSE_S))  # noqa: S311 (not a secret)
+
+    async def _fail_if_model_is_right(self, claim: Claim, error: ModelError) -> None:
+        if await self._context.check.passes():
+            await self._fail(claim, error)
+        else:
+            await self._context.check.wait()
+            self._split([claim])
 
     async def _fail(self, claim: Claim, error: ModelError) -> None:
         await self._retrier.retry_until_stored(self._store.fail, claim, str(error))

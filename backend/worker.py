@@ -7,21 +7,33 @@ from typing import Final
 
 import service_log
 from backend.batch import Batch, BatchContext
+from backend.claim_limit import ClaimLimit
 from backend.heartbeat import heartbeat
-from job_store import BacklogListener, Claim, StoreUnavailable
+from backend.retrier import backoff_s
+from backend.shared_lock import SharedLock
+from job_store import BacklogListener, Claim, ClaimResult, StoreUnavailable
 
 ERROR_PAUSE_S: Final = 1.0
 """Pause after an unexpected error, so that an error in every batch does not flood the log."""
 
 
 class Worker:
-    """Works on up to `concurrency` batches of up to `batch_size` jobs at a time."""
+    """Works on up to `concurrency` batches at a time.
 
-    def __init__(self, context: BatchContext, listener: BacklogListener, *, batch_size: int, concurrency: int) -> None:
+    A job whose lease has expired may have killed its worker. It is claimed and worked on while this process has no
+    other job, so that it costs no other job an attempt.
+    """
+
+    def __init__(
+        self, context: BatchContext, listener: BacklogListener, *, batch_size: int, batch_bytes: int, concurrency: int
+    ) -> None:
         self._context = context
         self._listener = listener
-        self._batch_size = batch_size
+        self._limit = ClaimLimit(batch_size, batch_bytes)
         self._concurrency = concurrency
+        self._lock = SharedLock()
+        self._late_claims = 0
+        """In a row."""
 
     async def run(self, stopping: asyncio.Event, grace: timedelta) -> None:
         """Work until `stopping` is set. Claimed batches then have `grace` to finish; the rest is requeued."""
@@ -34,14 +46,38 @@ class Worker:
                 task.cancel()
 
     async def _work_until_stopping(self) -> None:
-        store, retrier = self._context.store, self._context.retrier
+        retrier, recover = self._context.retrier, False
         while not retrier.is_stopping:
-            result = await retrier.retry(store.claim, self._batch_size)
-            if result and result.claims:
-                await self._work(result.claims)
-            elif result:
+            async with self._lock.exclusive() if recover else self._lock.shared():
+                result = await retrier.retry(self._claim, recover)
+                if result and result.claims:
+                    await self._work(result.claims)
+            if not result:
+                break
+            recover = result.has_expired_leases or (recover and bool(result.claims))
+            if result.was_late:
+                await self._pause_after_late_claim()
+            elif not (result.claims or recover):
                 with suppress(StoreUnavailable):  # the next claim finds Redis unavailable too, and is retried
                     await retrier.wait_or_stop(self._listener.wait(result.last_entry))
+
+    async def _claim(self, recover: bool) -> ClaimResult:
+        store, limit = self._context.store, self._limit
+        try:
+            result = await (store.reclaim() if recover else store.claim(limit.jobs, max_bytes=limit.bytes))
+        except StoreUnavailable:
+            limit.shrink()
+            raise
+        if not recover and result.claims:
+            limit.grow()
+        self._late_claims = self._late_claims + 1 if result.was_late else 0
+        return result
+
+    async def _pause_after_late_claim(self) -> None:
+        validity_s = self._context.store.policy.claim_validity.total_seconds()
+        error = f"the claim reached Redis more than {validity_s:g} s late: check the network, or increase REDIS_TIMEOUT"
+        service_log.get_logger().warning("claim expired", attempt=self._late_claims, error=error)
+        await self._context.retrier.pause(backoff_s(self._late_claims))
 
     async def _work(self, claims: list[Claim]) -> None:
         batch = Batch(claims, self._context)

@@ -6,14 +6,17 @@ A job passes these files, in this order:
     scripts            runs the Lua scripts. Each is one atomic transition, from one job status to another:
       submit.lua           no job -> queued
       withdraw.lua         no job -> no job, and refuses a submit that arrives later
-      claim.lua            queued, or processing with an expired lease -> processing
+      claim.lua            queued, or processing with an expired lease -> processing, or failed
       extend.lua           processing -> processing, with a renewed lease
       requeue.lua          processing -> queued
       end.lua              processing -> succeeded or failed
+      end_job.lua          records the end of a job, for claim.lua and end.lua
       replay.lua           failed -> queued
       discard.lua          failed -> failed, without its payload and no longer a dead letter
+      drop_dead_letters.lua  failed -> failed, likewise for the oldest dead letters when memory is needed
     pipelining         sends the commands of one turn of the event loop in one round trip
     connection         makes Redis clients and turns Redis errors into StoreUnavailable
+    redis_check        refuses a Redis that evicts keys or has several primaries
     backlog_listener   blocks an idle worker until a job is queued
     completions        wakes the callers that wait for a job to end
     dead_letters       lists, replays and discards failed jobs; `python -m job_store.dead_letters` is its command line
@@ -30,10 +33,11 @@ from job_store.backlog_listener import BacklogListener
 from job_store.completions import Completions
 from job_store.connection import connect
 from job_store.dead_letters import DeadLetters
-from job_store.errors import JobStoreError, QueueFull, StoreUnavailable
+from job_store.errors import JobStoreError, QueueFull, StoreUnavailable, UnsuitableRedis
 from job_store.job import Answer, Claim, Job, JobStatus
 from job_store.keys import Keys
 from job_store.policy import Policy
+from job_store.redis_check import check_redis, check_redis_when_up
 from job_store.store import ClaimResult, JobStore, new_job_id
 
 __all__ = [
@@ -51,6 +55,9 @@ __all__ = [
     "Policy",
     "QueueFull",
     "StoreUnavailable",
+    "UnsuitableRedis",
+    "check_redis",
+    "check_redis_when_up",
     "connect",
     "new_job_id",
 ]

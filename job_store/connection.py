@@ -1,21 +1,27 @@
 """Makes named Redis clients that never retry, and turns Redis errors into `StoreUnavailable`."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from job_store.errors import StoreUnavailable
 
 MAX_CONNECTIONS: Final = 50
 """Of one client. Callers block when the pool is exhausted, for as long as a command may take."""
+
+NOT_PRIMARY: Final = re.compile(r"\b(READONLY|MASTERDOWN|NOREPLICAS)\b")
+"""In errors of a Redis that is no longer the primary. Redis 6.2 puts the code inside the text of a script's error;
+redis-py moves it from the text to `status_code`. After LOADING, redis-py closes the connection anyway."""
 
 
 def connect(url: str, *, name: str, timeout: timedelta) -> Redis:
@@ -38,7 +44,26 @@ def connect(url: str, *, name: str, timeout: timedelta) -> Redis:
         # When enabled, redis-py 8 hands out pooled connections that Redis has closed, and the next command fails.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
+    pool.connection_class = _closed_when_demoted(pool.connection_class)
     return Redis.from_pool(pool)
+
+
+def _closed_when_demoted(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
+    """Make a connection that is closed after an error like READONLY.
+
+    Its address may meanwhile lead to another Redis, which is now the primary: a new connection finds it.
+    """
+
+    class ClosedWhenDemoted(connection_class):  # type: ignore[misc, valid-type] # the base class depends on the URL
+        async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await super().read_response(*args, **kwargs)
+            except ResponseError as error:
+                if NOT_PRIMARY.search(f"{error.status_code} {error}"):
+                    self.mark_for_reconnect()  # when it returns to the pool, so that a pipeline reads its other replies
+                raise
+
+    return ClosedWhenDemoted
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 JobStoreError
 ├── QueueFull          the backlog or Redis's memory is full: the job was not accepted
-└── StoreUnavailable   a command failed or timed out: Redis may or may not have executed it
+├── StoreUnavailable   a command failed or timed out: Redis may or may not have executed it
+└── UnsuitableRedis    Redis can lose accepted jobs, as it is set up
 """
 
 
@@ -15,4 +16,8 @@ class QueueFull(JobStoreError):
 
 
 class StoreUnavailable(JobStoreError):
+    pass
+
+
+class UnsuitableRedis(JobStoreError):
     pass

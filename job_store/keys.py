@@ -1,17 +1,18 @@
 """Every Redis key. No other file contains one.
 
-| key                     | type       | holds                                        | lives                         |
-|-------------------------|------------|----------------------------------------------|-------------------------------|
-| `{prefix}:job:<id>`     | hash       | a job: status, both answers, times, attempts | `pending_ttl`, then `job_ttl` |
-| `{prefix}:image:<id>`   | string     | the payload, until its job succeeds          | as long as its job            |
-| `{prefix}:backlog`      | stream     | ids of queued and processing jobs            | `pending_ttl` from last use   |
-| `{prefix}:dead_letters` | sorted set | ids of failed jobs by time of failure, in ms | `job_ttl` from last failure   |
-| `{prefix}:ended`        | channel    | publishes the id of each job that ends       | not a key                     |
+| key                          | type       | holds                                        | lives                     |
+|------------------------------|------------|----------------------------------------------|---------------------------|
+| `{prefix}:job:<id>`          | hash       | a job: status, both answers, times, attempts | `pending_ttl`, `job_ttl`  |
+| `{prefix}:image:<id>`        | string     | the payload, until its job succeeds          | as long as its job        |
+| `{prefix}:backlog`           | stream     | ids of queued and processing jobs            | `pending_ttl` of last use |
+| `{prefix}:dead_letters`      | sorted set | ids of failed jobs by time of failure, in ms | `job_ttl` of last failure |
+| `{prefix}:dead_letter_bytes` | string     | at least the size of their payloads          | `job_ttl` of last failure |
+| `{prefix}:ended`             | channel    | publishes the id of each job that ends       | not a key                 |
 
 `{prefix}:job:<id>` is a string for ten minutes if the job was withdrawn before it was accepted.
 
-The braces are part of the key. They put all keys into one hash slot, so that each transition is atomic on a Redis
-Cluster too.
+Redis Cluster is not supported. The scripts find keys by name, and one hash slot holds all keys (the braces are part of
+the key), so further primaries would be of no use: `redis_check` refuses them.
 """
 
 from dataclasses import dataclass
@@ -40,6 +41,15 @@ class Keys:
     @property
     def dead_letters(self) -> str:
         return f"{self.root}dead_letters"
+
+    @property
+    def dead_letter_bytes(self) -> str:
+        return f"{self.root}dead_letter_bytes"
+
+    @property
+    def nothing(self) -> str:
+        """Never exists. Deleting it is a write that changes nothing."""
+        return f"{self.root}nothing"
 
     @property
     def ended(self) -> str:

@@ -17,4 +17,9 @@ class Policy:
     max_attempts: int = 3
     """Attempts at one job before it becomes a dead letter. An attempt requeued with `counts=False` is not counted."""
     max_dead_letters: int = 1_000
-    """Beyond this number, the oldest dead letters lose their payloads and can no longer be replayed."""
+    """Beyond this number, the oldest dead letters are dropped with their payloads and can no longer be replayed."""
+    max_dead_letter_bytes: int = 128 * 1024 * 1024
+    """Of all payloads; likewise. The newest dead letter is always kept."""
+    claim_validity: timedelta = timedelta(seconds=1)
+    """Redis ignores a claim that it executes later than this after its own clock was read, because the worker may have
+    timed out by then. It must be shorter than the timeout of the worker's connection, so that the reply has time."""

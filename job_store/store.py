@@ -6,7 +6,6 @@ Every transition is one Lua script, so it is atomic. A worker's transitions incl
 
 import json
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -21,9 +20,8 @@ from job_store.pipelining import CommandArg, Pipelining
 from job_store.policy import Policy
 from job_store.scripts import Script
 
-CLAIM_DEADLINE: Final = timedelta(seconds=1)
-"""Redis ignores a claim that it executes later than this, because the worker may have timed out by then. It must be
-shorter than the timeout of a worker's connection."""
+MIN_FREED_BYTES: Final = 4 * 1024 * 1024
+"""Of the oldest dead letters' payloads, when Redis's memory is full."""
 
 WITHDRAWAL_TTL: Final = timedelta(minutes=10)
 """How late the command of a submit that failed may reach Redis and still be refused."""
@@ -31,72 +29,69 @@ WITHDRAWAL_TTL: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """The claimed jobs, and the newest entry of the backlog at that time, for `BacklogListener.wait`."""
+    """The claimed jobs, and what to do if there are none."""
 
     claims: list[Claim]
     last_entry: str
+    """The newest entry of the backlog at that time, for `BacklogListener.wait`."""
+    has_expired_leases: bool = False
+    """No job was claimed because one with an expired lease has to be claimed first, with `JobStore.reclaim`."""
+    was_late: bool = False
+    """Redis executed the claim after `Policy.claim_validity`, and ignored it."""
 
 
 class JobStore:
-    """Jobs in Redis. Every method except `ping` raises `StoreUnavailable` when Redis fails or times out."""
+    """Jobs in Redis. Every method except `is_writable` raises `StoreUnavailable` when Redis fails or times out."""
 
     def __init__(self, redis: Redis, policy: Policy | None = None, keys: Keys | None = None) -> None:
         self.redis = redis
         self.policy = policy or Policy()
         self.keys = keys or Keys()
+        self.refusal: str | None = None
+        """Why no job is accepted, if Redis turned out to be unsuitable while this process was running."""
         pipelining = Pipelining(redis)
         self._submit = Script(pipelining, "submit")
         self._withdraw = Script(pipelining, "withdraw")
-        self._claim = Script(pipelining, "claim")
-        self._end = Script(pipelining, "end")
+        self._drop = Script(pipelining, "drop_dead_letters")
+        self._claim = Script(pipelining, "claim", library="end_job")
+        self._end = Script(pipelining, "end", library="end_job")
         self._requeue = Script(pipelining, "requeue")
         self._extend = Script(pipelining, "extend")
 
     async def submit(self, payload: bytes, provisional: Answer, job_id: str | None = None) -> str:
         """Accept a job and return its id. Pass a `new_job_id()` to call `withdraw` with if this fails.
 
-        Redis has stored the job when this returns. Raises `QueueFull` when the backlog or Redis's memory is full.
+        Redis has stored the job when this returns. When Redis's memory is full, the oldest dead letters are dropped.
+        Raises `QueueFull` when the backlog is full, or the memory is still full.
         """
-        answer = _json(provisional)
-        while True:
-            job_id = job_id or new_job_id()
-            keys = [self.keys.job(job_id), self.keys.payload(job_id), self.keys.backlog]
-            args: list[CommandArg] = [job_id, payload, answer, self.policy.max_backlog, _ms(self.policy.pending_ttl)]
-            with redis_errors():
-                outcome = await self._submit.run(keys, args)
-            if outcome == b"accepted":
-                return job_id
-            if outcome == b"full":
-                raise QueueFull("the queue is full; try again later")
-            job_id = None
+        if self.refusal:
+            raise StoreUnavailable(self.refusal)
+        job_id = job_id or new_job_id()
+        while (outcome := await self._submit_once(job_id, payload, provisional)) == b"taken":
+            job_id = new_job_id()
+        if outcome == b"out of memory" and await self._drop_dead_letters(len(payload)):
+            outcome = await self._submit_once(job_id, payload, provisional)
+        if outcome != b"accepted":
+            raise QueueFull("the queue is full; try again later")
+        return job_id
 
     async def withdraw(self, job_id: str) -> bool:
         """After a submit failed: return whether Redis has accepted the job. If it has not, it never will."""
         with redis_errors():
             return bool(await self._withdraw.run([self.keys.job(job_id)], [_ms(WITHDRAWAL_TTL)]))
 
-    async def claim(self, count: int) -> ClaimResult:
-        """Claim up to `count` jobs without waiting, oldest first, those with an expired lease before all others.
+    async def claim(self, count: int, *, max_bytes: int = 1 << 40) -> ClaimResult:
+        """Claim up to `count` queued jobs without waiting, oldest first.
 
-        A job whose attempts are used up, or whose payload is no longer stored, fails instead of being claimed.
+        Their payloads together have at most `max_bytes`, unless a single one has more. While the lease of any job has
+        expired, no job is claimed. A job whose attempts are used up, or whose payload is no longer stored, fails
+        instead of being claimed.
         """
-        policy = self.policy
-        lease_ms, pending_ttl_ms = _ms(policy.lease), _ms(policy.pending_ttl)
-        args: list[CommandArg] = [self.keys.root, WORKERS, count, lease_ms, policy.max_attempts, pending_ttl_ms]
-        with redis_errors():
-            seconds, microseconds = await self.redis.time()
-            valid_until_ms = seconds * 1000 + microseconds // 1000 + _ms(CLAIM_DEADLINE)
-            replies, last_entry = await self._claim.run([self.keys.backlog], [*args, valid_until_ms])
-        claims = []
-        for job_id, token, attempt, waited_ms, payload in replies:
-            claim = Claim(job_id.decode(), token, attempt, waited_ms, payload)
-            if attempt > policy.max_attempts:
-                await self._give_up(claim, f"gave up after {policy.max_attempts} attempts, none of which completed")
-            elif not payload:
-                await self._give_up(claim, "the submitted payload is no longer stored; submit it again")
-            else:
-                claims.append(claim)
-        return ClaimResult(claims, last_entry.decode())
+        return await self._run_claim(count, max_bytes, recover=False)
+
+    async def reclaim(self) -> ClaimResult:
+        """Claim the oldest job with an expired lease. Its payload may have killed its worker: process it alone."""
+        return await self._run_claim(1, 0, recover=True)
 
     async def finish(self, claim: Claim, output: Answer) -> bool:
         """Record the result. False when the claim is outdated; the result is then discarded."""
@@ -117,11 +112,10 @@ class JobStore:
             return bool(await self._requeue.run(keys, args))
 
     async def extend(self, claim: Claim) -> bool:
-        """Renew the lease. False when the claim is outdated; the worker should then drop the job."""
+        """Renew the lease, and `Policy.pending_ttl`. False when the claim is outdated; drop the job then."""
+        keys = [self.keys.job(claim.job_id), self.keys.payload(claim.job_id), self.keys.backlog]
         with redis_errors():
-            return bool(
-                await self._extend.run([self.keys.job(claim.job_id), self.keys.backlog], [claim.token, WORKERS])
-            )
+            return bool(await self._extend.run(keys, [claim.token, WORKERS, _ms(self.policy.pending_ttl)]))
 
     async def find(self, job_id: str) -> Job | None:
         """Read a job; None when there is no such job, or it has expired."""
@@ -137,31 +131,62 @@ class JobStore:
             return None
         return Job.from_redis(job_id, fields, expires_at_ms=seconds * 1000 + microseconds // 1000 + ttl_ms)
 
-    async def ping(self) -> bool:
-        """Return whether Redis answers."""
+    async def is_writable(self) -> bool:
+        """Return whether Redis accepts writes, which a replica does not.
+
+        The write changes nothing, and Redis accepts it also when its memory is full.
+        """
         try:
             with redis_errors():
-                return bool(await self.redis.ping())
+                await self.redis.delete(self.keys.nothing)
         except StoreUnavailable:
             return False
+        return True
 
     async def backlog_length(self) -> int:
         """Return how many jobs are queued or processing."""
         with redis_errors():
             return int(await self.redis.xlen(self.keys.backlog))
 
-    async def _give_up(self, claim: Claim, error: str) -> None:
-        with suppress(StoreUnavailable):  # the other claims are valid, and the next worker to claim this job fails it
-            await self.fail(claim, error)
+    async def _submit_once(self, job_id: str, payload: bytes, provisional: Answer) -> bytes:
+        """Return the outcome that `submit.lua` returns."""
+        keys = [self.keys.job(job_id), self.keys.payload(job_id), self.keys.backlog]
+        pending_ttl_ms = _ms(self.policy.pending_ttl)
+        args: list[CommandArg] = [job_id, payload, _json(provisional), self.policy.max_backlog, pending_ttl_ms]
+        with redis_errors():
+            return bytes(await self._submit.run(keys, args))
+
+    async def _drop_dead_letters(self, needed_bytes: int) -> int:
+        """Drop the oldest dead letters and return their number. Frees more than needed, so that it is rarely called."""
+        with redis_errors():
+            args: list[CommandArg] = [self.keys.root, max(2 * needed_bytes, MIN_FREED_BYTES)]
+            return int(await self._drop.run([self.keys.dead_letters], args))
+
+    async def _run_claim(self, count: int, max_bytes: int, *, recover: bool) -> ClaimResult:
+        policy = self.policy
+        args: list[CommandArg] = [self.keys.root, WORKERS, count, max_bytes, int(recover)]
+        args += [_ms(policy.lease), policy.max_attempts, _ms(policy.pending_ttl)]
+        with redis_errors():
+            seconds, microseconds = await self.redis.time()
+            valid_until_ms = seconds * 1000 + microseconds // 1000 + _ms(policy.claim_validity)
+            outcome, replies, last_entry = await self._claim.run(
+                [self.keys.backlog], [*args, valid_until_ms, *self._limits()]
+            )
+        claims = [
+            Claim(job_id.decode(), token, attempt, waited_ms, payload)
+            for job_id, token, attempt, waited_ms, payload in replies
+        ]
+        return ClaimResult(claims, last_entry.decode(), outcome == b"expired", outcome == b"late")
 
     async def _record_end(self, claim: Claim, status: JobStatus, field: str, value: str) -> bool:
-        job_id, keys, policy = claim.job_id, self.keys, self.policy
-        args: list[CommandArg] = [job_id, claim.token, status, field, value, _ms(policy.job_ttl)]
-        args += [policy.max_dead_letters, WORKERS, keys.ended, keys.root]
+        args: list[CommandArg] = [self.keys.root, WORKERS, claim.job_id, claim.token, status, field, value]
         with redis_errors():
-            return bool(
-                await self._end.run([keys.job(job_id), keys.payload(job_id), keys.backlog, keys.dead_letters], args)
-            )
+            return bool(await self._end.run([self.keys.job(claim.job_id)], [*args, *self._limits()]))
+
+    def _limits(self) -> list[CommandArg]:
+        """Return the last arguments of every script that can end a job."""
+        policy = self.policy
+        return [_ms(policy.job_ttl), policy.max_dead_letters, policy.max_dead_letter_bytes]
 
 
 def new_job_id() -> str:

@@ -1,12 +1,15 @@
 """`python -m proxy`: serve HTTP until SIGTERM."""
 
+import asyncio
 import os
 import sys
 import warnings
+from contextlib import suppress
 
 from fastapi import FastAPI
 
 import service_log
+from job_store import StoreUnavailable, UnsuitableRedis, check_redis, connect
 from proxy.app import create_app
 from proxy.memory import warn_if_too_little
 from proxy.server import serve
@@ -25,13 +28,20 @@ def app_from_environment() -> FastAPI:
     return create_app(configure_process())
 
 
+async def _check_redis(settings: Settings) -> None:
+    async with connect(settings.redis_url, name="proxy", timeout=settings.redis_timeout) as redis:
+        await check_redis(redis)
+
+
 def main() -> None:
     settings = configure_process()
     for old in RENAMED.keys() & os.environ.keys():
         service_log.get_logger().warning("setting renamed", ignored=old, use=RENAMED[old])
     try:
         read_labels(settings.labels)
-    except BadLabels as error:
+        with suppress(StoreUnavailable):  # checked again when Redis responds: the fast answer does not need it
+            asyncio.run(_check_redis(settings))
+    except (BadLabels, UnsuitableRedis) as error:
         sys.exit(f"proxy: {error}")
     warn_if_too_little(settings)
     serve(settings)

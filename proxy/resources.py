@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from background_task import background_task
-from job_store import JobStore, Policy, connect
+from job_store import JobStore, Policy, check_redis_when_up, connect
 from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
 from proxy.normalizer import Normalizer, normalizer
@@ -43,11 +43,13 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         large_timeout = settings.redis_timeout + timedelta(seconds=settings.max_image_bytes / MIN_BYTES_PER_S)
         redis_for_large = connect(settings.redis_url, name="proxy-large", timeout=large_timeout)
         await stack.enter_async_context(redis_for_large)
+        large_store = JobStore(redis_for_large, policy)
         models = (
             ModelStatus(fast, settings.fast_model, settings.health_deadline),
             ModelStatus(accurate, settings.accurate_model, settings.health_deadline),
         )
         await stack.enter_async_context(background_task(log_served_models(*models)))
+        await stack.enter_async_context(background_task(check_redis_when_up(store, large_store)))
         yield Resources(
             fast_model=Batcher(
                 ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
@@ -58,9 +60,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             ),
             models=models,
             store=store,
-            refinement_queue=RefinementQueue(
-                store, settings.queue_timeout, settings.queue_cooldown, JobStore(redis_for_large, policy)
-            ),
+            refinement_queue=RefinementQueue(store, settings.queue_timeout, settings.queue_cooldown, large_store),
             limits=settings.upload_limits,
             byte_budget=ByteBudget(settings.max_bytes_in_flight_per_process),
             normalizer=await stack.enter_async_context(

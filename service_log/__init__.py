@@ -17,6 +17,9 @@ The proxy's events:
 The worker's events:
 
     worker started          the worker claims jobs from now on
+    claims suspended        the accurate model does not fit the contract, or rejects a known good image; jobs wait
+    claims resumed          the accurate model is available, fits the contract and accepts the known good image
+    claim expired           the claim reached Redis too late, so it claimed nothing; the network is too slow
     worker stopping         SIGTERM arrived; claimed jobs have `grace_s` to finish
     job finished            the accurate model's result is recorded
     job failed              the accurate model rejects the payload; the job is a dead letter
@@ -31,6 +34,8 @@ The worker's events:
 
 Events of both:
 
+    eviction possible       Redis may delete jobs when its memory is full, or does not say that it will not
+    redis unsuitable        Redis can lose accepted jobs as it is set up: no job is accepted
     model served            a model server responds; `version` is the version it serves
     model contract broken   the served signature does not fit the model contract
     weights untrained       the served model was exported without trained weights: its labels mean nothing

@@ -6,11 +6,13 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from redis.connection import parse_url
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -39,17 +41,34 @@ def _to_upper_case(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+BAD_URL: Final = (
+    "not a URL like redis://user:password@host:6379/0; special characters in the password must be percent-encoded, "
+    "such as %2F for a slash"
+)
+
+
 def _check_redis_url(url: str) -> str:
+    """Make a connection, without opening it: what it refuses would otherwise fail in every request."""
+    if not url.startswith(("redis://", "rediss://")):
+        raise ValueError("only redis://HOST:PORT/DB and, with TLS, rediss://HOST:PORT/DB are supported")
+    _, *after_authority = re.split("[/?#]", url.partition("://")[2], maxsplit=1)
+    if any("@" in text for text in after_authority):
+        raise ValueError(BAD_URL)
+    parts = urlsplit(url)
+    unsupported = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if not _is_supported(parts, name)]
+    if unsupported:
+        raise ValueError(f"the option {unsupported[0]!r} is not supported; only db and, with rediss://, ssl_… are")
     try:
-        parse_url(url)  # type: ignore[no-untyped-call] # untyped in redis-py
-        if "@" in url.partition("://")[2].partition("/")[2]:
-            raise ValueError
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call] # untyped in redis-py
+    except (RedisError, TypeError) as error:
+        raise ValueError(str(error)) from error
     except ValueError:  # its message may contain a part of the password
-        raise ValueError(
-            "not a URL like redis://user:password@host:6379/0; special characters in the password must be "
-            "percent-encoded, such as %2F for a slash"
-        ) from None
+        raise ValueError(BAD_URL) from None
     return url
+
+
+def _is_supported(parts: SplitResult, option: str) -> bool:
+    return option == "db" or (parts.scheme == "rediss" and option.startswith("ssl_"))
 
 
 class ServiceSettings(BaseSettings):

@@ -1,18 +1,32 @@
--- queued, or processing with an expired lease -> processing
--- Claims up to `count` jobs, oldest first, those with an expired lease before all others.
--- Returns {claims, last_entry}. Each claim is {id, token, attempt, waited_ms, payload}. The payload is '' when it is no
--- longer stored; the attempt exceeds max_attempts when the attempts are used up. last_entry is the newest entry the
--- backlog ever had: a worker that got no job waits for a newer one.
+-- queued, or processing with an expired lease -> processing, or failed
+-- Claims queued jobs, oldest first: up to `count`, whose payloads together have at most `max_bytes` unless a single one
+-- has more. While any lease has expired, it claims none of them. A claim with `recover` then takes the oldest job with an
+-- expired lease, alone, because its payload may have killed its worker. A job fails, and its payload is not sent, when
+-- its attempts are used up or its payload is no longer stored.
+-- Returns {outcome, claims, last_entry}. The outcome is 'late', 'expired' (a lease has expired) or 'ok'. Each claim is
+-- {id, token, attempt, waited_ms, payload}. last_entry is the newest entry the backlog ever had: a worker that got no
+-- job waits for a newer one.
 local backlog = KEYS[1]
-local root, group, count, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local max_attempts, pending_ttl_ms, valid_until_ms = tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local root, group, count, max_bytes, recover = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
+local lease_ms, max_attempts, pending_ttl_ms, valid_until_ms = ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
+local limits = {
+  job_ttl_ms = ARGV[10], max_dead_letters = tonumber(ARGV[11]), max_dead_letter_bytes = tonumber(ARGV[12]),
+}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local claims = {}
+local claims, claimed_bytes, ended = {}, 0, 0
 
 -- After a stall, Redis executes also the commands of workers that have timed out meanwhile. Such a claim would cost its
 -- jobs an attempt and a lease although no worker has them.
-if now > valid_until_ms then return {claims, '0-0'} end
+if now > valid_until_ms then return {'late', claims, '0-0'} end
+
+-- Bounds the time that Redis spends here when thousands of jobs have used up their attempts.
+local MAX_ENDED = 100
+
+local function fail(id, entry, error)
+  ended = ended + 1
+  end_job(root, group, id, entry, 'failed', 'error', error, limits)
+end
 
 local function claim(entry, id)
   local job, payload = root .. 'job:' .. id, root .. 'image:' .. id
@@ -23,41 +37,69 @@ local function claim(entry, id)
     redis.call('XDEL', backlog, entry)
     return
   end
-  local attempt = tonumber(attempts or 0) + 1
-  local token = redis.call('HINCRBY', job, 'token', 1)
-  redis.call('HSET', job, 'status', 'processing', 'attempts', math.min(attempt, max_attempts), 'started_at', now)
+  local attempt, token = tonumber(attempts or 0) + 1, redis.call('HINCRBY', job, 'token', 1)
+  if attempt > max_attempts then
+    return fail(id, entry, 'gave up after ' .. max_attempts .. ' attempts, none of which completed')
+  end
+  redis.call('HSET', job, 'status', 'processing', 'attempts', attempt, 'started_at', now)
+  local bytes = redis.call('GET', payload)
+  if not bytes then return fail(id, entry, 'the submitted payload is no longer stored; submit it again') end
   redis.call('PEXPIRE', job, pending_ttl_ms)
   redis.call('PEXPIRE', payload, pending_ttl_ms)
-  claims[#claims + 1] = {id, token, attempt, now - tonumber(created_at), redis.call('GET', payload) or ''}
+  claims[#claims + 1] = {id, token, attempt, now - tonumber(created_at), bytes}
+  claimed_bytes = claimed_bytes + #bytes
 end
 
-local function claim_all(entries)
-  for _, entry in ipairs(entries) do
-    if entry then claim(entry[1], entry[2][2]) end -- since Redis 6.2, an entry that was deleted by hand is false
+local function value_of(reply, name) -- of a flat list of names and values
+  for i = 1, #reply, 2 do
+    if reply[i] == name then return reply[i + 1] end
   end
 end
 
-local cursor = '0-0'
-repeat
-  local expired = redis.pcall('XAUTOCLAIM', backlog, group, group, lease_ms, cursor, 'COUNT', count - #claims)
-  if expired.err then -- there is no stream or no group yet; the group starts at 0 to include all earlier entries
-    if not string.find(expired.err, 'NOGROUP', 1, true) then return expired end
-    redis.call('XGROUP', 'CREATE', backlog, group, '0', 'MKSTREAM')
-    break
-  end
-  cursor = expired[1]
-  claim_all(expired[2])
-until cursor == '0-0' or #claims >= count
-
-while #claims < count do
-  local unclaimed = redis.call('XREADGROUP', 'GROUP', group, group, 'COUNT', count - #claims, 'STREAMS', backlog, '>')
-  if not unclaimed then break end
-  claim_all(unclaimed[1][2])
+local function find_expired()
+  return redis.pcall('XPENDING', backlog, group, 'IDLE', lease_ms, '-', '+', 1)
 end
 
+local function claim_expired(expired)
+  while expired[1] and #claims == 0 and ended < MAX_ENDED do
+    local entry = expired[1][1]
+    local claimed = redis.call('XCLAIM', backlog, group, group, 0, entry)[1]
+    if claimed then
+      claim(entry, claimed[2][2])
+    else -- the entry was deleted by hand
+      redis.call('XACK', backlog, group, entry)
+    end
+    expired = find_expired()
+  end
+end
+
+local function claim_queued()
+  local last = value_of(redis.call('XINFO', 'GROUPS', backlog)[1], 'last-delivered-id')
+  while #claims < count and ended < MAX_ENDED do
+    local queued = redis.call('XRANGE', backlog, '(' .. last, '+', 'COUNT', 1)[1]
+    if not queued then break end
+    local entry, id = queued[1], queued[2][2]
+    if #claims > 0 and claimed_bytes + redis.call('STRLEN', root .. 'image:' .. id) > max_bytes then break end
+    redis.call('XREADGROUP', 'GROUP', group, group, 'COUNT', 1, 'STREAMS', backlog, '>')
+    claim(entry, id)
+    last = entry
+  end
+end
+
+-- Redis with a full memory completes a script whose first write needs no memory, as this one does.
 redis.call('PEXPIRE', backlog, pending_ttl_ms)
-local info, last_entry = redis.call('XINFO', 'STREAM', backlog), '0-0'
-for i = 1, #info, 2 do
-  if info[i] == 'last-generated-id' then last_entry = info[i + 1] end
+local outcome, expired = 'ok', find_expired()
+if expired.err then -- there is no stream or no group yet; the group starts at 0 to include all earlier entries
+  if not string.find(expired.err, 'NOGROUP', 1, true) then return expired end
+  redis.call('XGROUP', 'CREATE', backlog, group, '0', 'MKSTREAM')
+  redis.call('PEXPIRE', backlog, pending_ttl_ms)
+  expired = {}
 end
-return {claims, last_entry}
+if recover then
+  claim_expired(expired)
+elseif expired[1] then
+  outcome = 'expired'
+else
+  claim_queued()
+end
+return {outcome, claims, value_of(redis.call('XINFO', 'STREAM', backlog), 'last-generated-id')}

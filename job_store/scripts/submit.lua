@@ -1,6 +1,6 @@
 -- no job -> queued
 -- Accepts a job: stores its hash, payload and backlog entry, or none of them.
--- Returns 'accepted', 'taken' (the id is in use) or 'full'.
+-- Returns 'accepted', 'taken' (the id is in use), 'full' (the backlog) or 'out of memory'.
 local job, payload, backlog = KEYS[1], KEYS[2], KEYS[3]
 local id, payload_bytes, provisional = ARGV[1], ARGV[2], ARGV[3]
 local max_backlog, pending_ttl_ms = tonumber(ARGV[4]), ARGV[5]
@@ -11,7 +11,7 @@ if redis.call('XLEN', backlog) >= max_backlog then return 'full' end
 -- When its memory is full, Redis refuses only the first write of a script: if it stores the payload, the rest succeeds.
 local stored = redis.pcall('SET', payload, payload_bytes, 'PX', pending_ttl_ms)
 if stored.err then
-  if string.find(stored.err, 'OOM', 1, true) then return 'full' end
+  if string.find(stored.err, 'OOM', 1, true) then return 'out of memory' end
   return stored
 end
 local time = redis.call('TIME')

@@ -1,6 +1,6 @@
 """A worker that a test controls, on the running Redis and models."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,13 +22,14 @@ async def store(stack: Stack) -> AsyncIterator[JobStore]:
         yield store
 
 
-@pytest.fixture
-def worker(stack: Stack, tmp_path: Path) -> Iterator[Process]:
+@pytest_asyncio.fixture
+async def worker(stack: Stack, tmp_path: Path) -> AsyncIterator[Process]:
     """The stack's worker, restarted with a lease of two seconds, so that a lost job is soon claimed again."""
     original = stack.worker
     original.stop()
     stack.worker = original.variant(tmp_path / "backend", LEASE="2", BATCH_SIZE="4")
     with stack.worker:
+        await wait_until(lambda: stack.worker.logged("worker started"))
         yield stack.worker
     stack.worker = original
     original.start()
@@ -49,3 +50,9 @@ def wait_for_end(store: JobStore) -> Callable[[str], Awaitable[Job]]:
         return job
 
     return wait_for_end
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.batch.MAX_MODEL_PAUSE_S", 0.02)
+    monkeypatch.setattr("backend.worker.ERROR_PAUSE_S", 0.0)

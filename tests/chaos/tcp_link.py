@@ -37,7 +37,8 @@ class TcpLink:
     """Forwards TCP connections to a loopback port. Stalled data is forwarded later unless the link is cut."""
 
     def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
+        self.target_port = target_port
+        """Of connections that are opened from now on."""
         self.delay_s = 0.0
         """Added latency in each direction."""
         self.bytes_per_s = float("inf")
@@ -89,7 +90,7 @@ class TcpLink:
         try:
             await self._flowing.wait()
             if not self._is_cut:
-                upstream, downstream = await asyncio.open_connection("127.0.0.1", self._target_port)
+                upstream, downstream = await asyncio.open_connection("127.0.0.1", self.target_port)
                 writers.append(downstream)
                 await self._forward_both(reader, writer, upstream, downstream)
         except (OSError, asyncio.CancelledError):

@@ -30,15 +30,6 @@ class Deviation(AssertionError):
     """The job store differs from the model, or does not keep its promise."""
 
 
-class HeldClaim(NamedTuple):
-    claim: Claim
-    error: str | None
-    """Why the job is to be failed, when its attempts are used up."""
-
-    def __repr__(self) -> str:
-        return f"job {self.claim.job_id} at token {self.claim.token}" + (" (give up)" if self.error else "")
-
-
 Results = tuple[object, object]
 """Of one step, from the store and from the model."""
 
@@ -59,7 +50,7 @@ class State:
     dumps: Mapping[str, bytes]
     """The keys of Redis."""
     model: Model
-    held: tuple[HeldClaim | None, ...]
+    held: tuple[Claim | None, ...]
     """The claim of each worker."""
     faults: int
     """How many more can occur."""
@@ -72,24 +63,15 @@ class State:
         return repr((model.jobs, model.backlog, model.dead_letters, sorted(map(repr, self.held)), self.faults))
 
     def is_held(self, job_id: str) -> bool:
-        return any(held and held.claim.job_id == job_id and self.model.is_current(held.claim) for held in self.held)
-
-
-class SteppedStore(JobStore):
-    """Leaves failing a job whose attempts are used up to a step of its own."""
-
-    given_up: HeldClaim | None = None
-
-    async def _give_up(self, claim: Claim, error: str) -> None:
-        self.given_up = HeldClaim(claim, error)
+        return any(held and held.job_id == job_id and self.model.is_current(held) for held in self.held)
 
 
 class Exploration:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        self.store = SteppedStore(redis, POLICY)
+        self.store = JobStore(redis, POLICY)
         self.dead_letters = DeadLetters(redis, self.store)
-        self._claimed: HeldClaim | None = None
+        self._claimed: Claim | None = None
 
     async def run(self, *, workers: int, jobs: int, faults: int) -> int:
         """Explore all states, those after the fewest steps first, and return their number. Raises `Deviation`."""
@@ -138,6 +120,7 @@ class Exploration:
         for worker, held in enumerate(state.held):
             if held is None:
                 yield Step(f"worker {worker} claims", self._claim, worker)
+                yield Step(f"worker {worker} reclaims", self._reclaim, worker)
             else:
                 yield from (step for step in self._steps_of(worker, held) if step.faults <= state.faults)
         for entry in state.model.backlog:
@@ -147,44 +130,43 @@ class Exploration:
         for job_id in state.model.dead_letters if state.faults else ():
             yield Step(f"{job_id} is replayed", partial(self._replay, job_id), faults=1)
 
-    def _steps_of(self, worker: int, held: HeldClaim) -> Iterator[Step]:
-        name, end, requeue = (
-            f"worker {worker}, which has {held}:",
-            partial(self._end, held),
-            partial(self._requeue, held),
-        )
+    def _steps_of(self, worker: int, held: Claim) -> Iterator[Step]:
+        name = f"worker {worker}, which has job {held.job_id} at token {held.token}:"
+        end, requeue = partial(self._finish, held), partial(self._requeue, held)
         yield Step(f"{name} end", end, worker)
         yield Step(f"{name} end without a reply", end, worker, keeps_claim=True, faults=1)
         yield Step(f"{name} crash", self._crash, worker, faults=1)
-        if held.error is None:
-            yield Step(f"{name} fail", partial(self._end, held._replace(error="broken")), worker, faults=1)
-            yield Step(f"{name} extend", partial(self._extend, held), worker, keeps_claim=True, faults=1)
-            yield Step(f"{name} requeue", partial(requeue, counts=True), worker, faults=1)
-            yield Step(f"{name} requeue uncounted", partial(requeue, counts=False), worker, faults=1)
+        yield Step(f"{name} fail", partial(self._fail, held), worker, faults=1)
+        yield Step(f"{name} extend", partial(self._extend, held), worker, keeps_claim=True, faults=1)
+        yield Step(f"{name} requeue", partial(requeue, counts=True), worker, faults=1)
+        yield Step(f"{name} requeue uncounted", partial(requeue, counts=False), worker, faults=1)
 
     async def _claim(self, model: Model) -> Results:
-        self.store.given_up = None
-        claims = [HeldClaim(claim, None) for claim in (await self.store.claim(1)).claims]
-        self._claimed = claims[0] if claims else self.store.given_up
-        actual = self._claimed and (self._claimed.claim.job_id, self._claimed.claim.token, self._claimed.error)
-        for job_id, token, attempt in model.run_claim_script(1):
-            return actual, (job_id, token, model.error_of_claim(job_id, attempt))
-        return actual, None
+        result = await self.store.claim(1)
+        expected = model.has_expired_leases(), model.claim(1)
+        return (result.has_expired_leases, self._hold(result.claims)), expected
 
-    async def _end(self, held: HeldClaim, model: Model) -> Results:
-        claim, error = held
-        if error is None:
-            return await self.store.finish(claim, {"by": claim.token}), model.finish(claim, f'{{"by":{claim.token}}}')
-        return await self.store.fail(claim, error), model.fail(claim, error)
+    async def _reclaim(self, model: Model) -> Results:
+        return self._hold((await self.store.reclaim()).claims), model.reclaim()
+
+    def _hold(self, claims: Sequence[Claim]) -> Sequence[tuple[str, int, int]]:
+        self._claimed = claims[0] if claims else None
+        return [(claim.job_id, claim.token, claim.attempt) for claim in claims]
+
+    async def _finish(self, claim: Claim, model: Model) -> Results:
+        return await self.store.finish(claim, {"by": claim.token}), model.finish(claim, f'{{"by":{claim.token}}}')
+
+    async def _fail(self, claim: Claim, model: Model) -> Results:
+        return await self.store.fail(claim, "broken"), model.fail(claim, "broken")
 
     async def _crash(self, model: Model) -> Results:
         return None, None
 
-    async def _extend(self, held: HeldClaim, model: Model) -> Results:
-        return await self.store.extend(held.claim), model.extend(held.claim)
+    async def _extend(self, claim: Claim, model: Model) -> Results:
+        return await self.store.extend(claim), model.extend(claim)
 
-    async def _requeue(self, held: HeldClaim, model: Model, *, counts: bool) -> Results:
-        return await self.store.requeue(held.claim, counts=counts), model.requeue(held.claim, counts=counts)
+    async def _requeue(self, claim: Claim, model: Model, *, counts: bool) -> Results:
+        return await self.store.requeue(claim, counts=counts), model.requeue(claim, counts=counts)
 
     async def _expire_lease(self, job_id: str, model: Model) -> Results:
         await expire_lease(self.store, job_id)

@@ -9,7 +9,7 @@ class FlakyNetwork:
         self._port = port
         self._forwarders: set[asyncio.Task[None]] = set()
         self._endpoints: list[asyncio.StreamWriter] = []
-        self._drops_next_reply = False
+        self._min_dropped_bytes: int | None = None
 
     @property
     def url(self) -> str:
@@ -30,9 +30,9 @@ class FlakyNetwork:
         for forwarder in self._forwarders:
             forwarder.cancel()
 
-    def drop_next_reply(self) -> None:
-        """Close the connection on which Redis replies next instead of forwarding the reply."""
-        self._drops_next_reply = True
+    def drop_next_reply(self, *, larger_than: int = 0) -> None:
+        """Close the connection on which Redis sends the next such reply instead of forwarding the reply."""
+        self._min_dropped_bytes = larger_than + 1
 
     async def _connect(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         redis, to_redis = await asyncio.open_connection("127.0.0.1", self._port)
@@ -48,7 +48,10 @@ class FlakyNetwork:
         to_redis.close()
 
     async def _forward_replies(self, redis: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        while (reply := await redis.read(65_536)) and not self._drops_next_reply:
+        while (reply := await redis.read(65_536)) and not self._is_dropped(reply):
             to_client.write(reply)
-        self._drops_next_reply = False
+        self._min_dropped_bytes = None
         to_client.close()
+
+    def _is_dropped(self, reply: bytes) -> bool:
+        return self._min_dropped_bytes is not None and len(reply) >= self._min_dropped_bytes

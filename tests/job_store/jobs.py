@@ -12,9 +12,20 @@ async def submit(store: JobStore, *payloads: bytes) -> list[str]:
     return [await store.submit(payload, PERSIAN) for payload in payloads]
 
 
+async def claim(store: JobStore, count: int = 1) -> list[Claim]:
+    """Claim as a worker does: jobs with an expired lease before all others, one at a time."""
+    claims: list[Claim] = []
+    while len(claims) < count:
+        result = await store.claim(count - len(claims))
+        if not result.has_expired_leases:
+            return claims + result.claims
+        claims += (await store.reclaim()).claims
+    return claims
+
+
 async def claim_one(store: JobStore) -> Claim:
-    (claim,) = (await store.claim(1)).claims
-    return claim
+    (claimed,) = await claim(store)
+    return claimed
 
 
 async def add_dead_letters(store: JobStore, *payloads: bytes) -> list[str]:

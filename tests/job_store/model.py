@@ -49,31 +49,17 @@ class Model:
         self.backlog.append(Entry(job_id))
 
     def claim(self, count: int) -> Sequence[tuple[str, int, int]]:
-        """Return the id, token and attempt of each claimed job."""
-        claims = self.run_claim_script(count)
-        for job_id, _, attempt in claims:
-            if error := self.error_of_claim(job_id, attempt):
-                self._end(job_id, "failed", error=error)
-        return [claim for claim in claims if self.jobs[claim[0]].status == "processing"]
+        """Return the id, token and attempt of each claimed job: none while a lease has expired."""
+        if self.has_expired_leases():
+            return []
+        return self._claim_each([entry for entry in self.backlog if not entry.is_claimed], count)
 
-    def run_claim_script(self, count: int) -> Sequence[tuple[str, int, int]]:
-        """Claim jobs including those that `JobStore.claim` then fails (see `error_of_claim`)."""
-        expired = [entry for entry in self.backlog if entry.is_claimed and entry.has_expired_lease]
-        queued = [entry for entry in self.backlog if not entry.is_claimed]
-        claims: list[tuple[str, int, int]] = []
-        for entry in expired + queued:
-            if len(claims) < count and self.jobs[entry.job_id].has_expired:
-                self.backlog.remove(entry)
-            elif len(claims) < count:
-                claims.append(self._claim(entry))
-        return claims
+    def reclaim(self) -> Sequence[tuple[str, int, int]]:
+        """Likewise, for the oldest job with an expired lease."""
+        return self._claim_each([entry for entry in self.backlog if entry.has_expired_lease], 1)
 
-    def error_of_claim(self, job_id: str, attempt: int) -> str | None:
-        if attempt > self.policy.max_attempts:
-            return f"gave up after {self.policy.max_attempts} attempts, none of which completed"
-        if not self.jobs[job_id].has_payload:
-            return "the submitted payload is no longer stored; submit it again"
-        return None
+    def has_expired_leases(self) -> bool:
+        return any(entry.has_expired_lease for entry in self.backlog)
 
     def finish(self, claim: Claim, output: str) -> bool:
         if not self.is_current(claim):
@@ -143,12 +129,29 @@ class Model:
         job = self.jobs[claim.job_id]
         return not job.has_expired and (job.token, job.status) == (claim.token, status)
 
-    def _claim(self, entry: Entry) -> tuple[str, int, int]:
-        job = self.jobs[entry.job_id]
-        entry.is_claimed, entry.has_expired_lease = True, False
-        attempt = job.attempts + 1
-        job.status, job.token, job.attempts = "processing", job.token + 1, min(attempt, self.policy.max_attempts)
-        return entry.job_id, job.token, attempt
+    def _claim_each(self, entries: Sequence[Entry], count: int) -> Sequence[tuple[str, int, int]]:
+        """Claim up to `count` jobs. Those that have used up their attempts, or have no payload, fail on the way."""
+        claims: list[tuple[str, int, int]] = []
+        for entry in entries:
+            job = self.jobs[entry.job_id]
+            if len(claims) == count:
+                break
+            if job.has_expired:
+                self.backlog.remove(entry)
+                continue
+            job.token += 1
+            if job.attempts == self.policy.max_attempts:
+                error = f"gave up after {self.policy.max_attempts} attempts, none of which completed"
+                self._end(entry.job_id, "failed", error=error)
+                continue
+            job.attempts += 1
+            if not job.has_payload:
+                error = "the submitted payload is no longer stored; submit it again"
+                self._end(entry.job_id, "failed", error=error)
+                continue
+            entry.is_claimed, entry.has_expired_lease, job.status = True, False, "processing"
+            claims.append((entry.job_id, job.token, job.attempts))
+        return claims
 
     def _end(self, job_id: str, status: str, *, output: str | None = None, error: str | None = None) -> None:
         job = self.jobs[job_id]

@@ -45,6 +45,8 @@ class Racer:
     async def work(self) -> None:
         while True:
             result = await self._store.claim(self._rng.randint(1, 5))
+            if result.has_expired_leases:
+                result = await self._store.reclaim()
             for claim in result.claims:
                 await self._handle(claim)
             if self._abandoned and self._rng.random() < 0.5:

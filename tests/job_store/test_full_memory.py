@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from harness.redis import RedisServer
 from job_store import DeadLetters, JobStatus, JobStore, QueueFull
-from tests.job_store.inspection import contents
+from tests.job_store.inspection import contents, expire_lease
 from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 PAYLOAD: Final = bytes(100_000)
@@ -71,6 +71,43 @@ async def test_dead_letters_can_be_read_replayed_and_discarded(store: JobStore) 
     assert await dead_letters.discard(discarded)
     assert await dead_letters.replay(replayed)
     assert (await claim_one(store)).job_id == replayed
+
+
+async def test_the_oldest_dead_letters_make_room_for_new_jobs(store: JobStore) -> None:
+    used = (await store.redis.info("memory"))["used_memory"]
+    await store.redis.config_set("maxmemory", used + 150 * len(PAYLOAD))
+    dead = await submit(store, *[PAYLOAD] * 100)
+    for claim in (await store.claim(100)).claims:
+        await store.fail(claim, "broken")
+    accepted = await submit_until_full(store)
+    assert len(accepted) > 120, "as many as without dead letters"
+    assert await DeadLetters(store.redis, store).list() == []
+    assert {(await get_job(store, job_id)).status for job_id in dead} == {JobStatus.FAILED}
+    assert len((await store.claim(200)).claims) == len(accepted)
+
+
+async def test_a_new_job_costs_only_the_oldest_dead_letters(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("job_store.store.MIN_FREED_BYTES", 1)
+    used = (await store.redis.info("memory"))["used_memory"]
+    await store.redis.config_set("maxmemory", used + 50 * len(PAYLOAD))
+    dead = await submit(store, *[PAYLOAD] * 20)
+    for number, claim in enumerate((await store.claim(20)).claims):
+        await store.fail(claim, "broken")
+        await store.redis.zadd(store.keys.dead_letters, {claim.job_id: number})
+    letters = DeadLetters(store.redis, store)
+    while len(await letters.list()) == len(dead):
+        await submit(store, PAYLOAD)
+    assert [letter.id for letter in await letters.list()] == dead[:1:-1]
+
+
+async def test_a_claim_gives_up_a_job_whose_attempts_are_used_up(store: JobStore) -> None:
+    (job_id,) = await submit(store, PAYLOAD)
+    for _ in range(store.policy.max_attempts):
+        await claim_one(store)
+        await expire_lease(store, job_id)
+    await fill(store)
+    assert (await store.reclaim()).claims == []
+    assert (await get_job(store, job_id)).status is JobStatus.FAILED
 
 
 async def test_new_jobs_are_accepted_once_others_have_ended(store: JobStore) -> None:

@@ -5,7 +5,7 @@ from deploy.local import redis_server as redis_on_this_machine
 from harness.process import free_port
 from harness.redis import RedisServer
 from harness.waiting import wait_until
-from job_store import DeadLetters, JobStore, Keys, keys
+from job_store import DeadLetters, JobStore, Keys, check_redis, keys
 from tests.job_store import inspection
 from tests.job_store.jobs import SIAMESE, claim_one, submit
 
@@ -29,6 +29,7 @@ async def test_redis_holds_only_the_documented_keys(store: JobStore) -> None:
         ("{sync_async}:image:<id>", b"string"),
         ("{sync_async}:backlog", b"stream"),
         ("{sync_async}:dead_letters", b"zset"),
+        ("{sync_async}:dead_letter_bytes", b"string"),
     }
     assert keys.__doc__
     assert all(name.replace("sync_async", "prefix") in keys.__doc__ for name, _ in stored)
@@ -49,7 +50,7 @@ async def test_stores_with_different_prefixes_are_isolated(redis: Redis) -> None
     assert after == before
 
 
-async def test_the_scripts_run_on_a_cluster_because_all_keys_share_a_slot(
+async def test_the_scripts_run_on_a_cluster_with_a_single_primary_because_all_keys_share_a_slot(
     own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = redis_on_this_machine.command
@@ -68,6 +69,7 @@ async def test_the_scripts_run_on_a_cluster_because_all_keys_share_a_slot(
             return bool((await redis.cluster("INFO"))["cluster_state"] == "ok")
 
         await wait_until(cluster_is_up)
+        await check_redis(redis)
         store = JobStore(redis)
         await add_jobs_of_every_status(store)
         slots = {await redis.cluster("KEYSLOT", key) for key in await inspection.keys(redis)}

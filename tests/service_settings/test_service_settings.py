@@ -65,6 +65,33 @@ def test_an_invalid_redis_url_is_reported_without_its_password(monkeypatch: pyte
     assert "cret" not in line
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("unix:///tmp/redis.sock", "only redis://HOST:PORT/DB and, with TLS, rediss://HOST:PORT/DB are supported"),
+        ("redis://redis?soket_timeout=5", "the option 'soket_timeout' is not supported"),
+        ("redis://redis?decode_responses=yes", "only db and, with rediss://, ssl_… are"),
+        ("redis://redis?ssl_cert_reqs=none", "the option 'ssl_cert_reqs' is not supported"),
+        ("rediss://redis?ssl_unknown=1", "unexpected keyword argument 'ssl_unknown'"),
+        ("rediss://redis?ssl_cert_reqs=some", "Invalid SSL Certificate Requirements Flag: some"),
+        ("redis://redis?db=first", "not a URL like redis://user:password@host:6379/0"),
+    ],
+)
+def test_a_redis_url_that_no_connection_can_be_made_of_is_refused(
+    monkeypatch: pytest.MonkeyPatch, url: str, reason: str
+) -> None:
+    assert reason in error_line(monkeypatch, ServiceSettings, "REDIS_URL", url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://redis", "redis://me:secret@[::1]:6380/2", "redis://redis?db=2", "rediss://redis?ssl_cert_reqs=none"],
+)
+def test_a_valid_redis_url_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    assert ServiceSettings().redis_url == url
+
+
 def test_a_missing_labels_file_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     missing = str(tmp_path / "labels.json")
     assert error_line(monkeypatch, ServiceSettings, "LABELS", missing).startswith(f"process: LABELS={missing}: ")

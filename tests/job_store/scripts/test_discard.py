@@ -11,7 +11,11 @@ async def test_a_discarded_dead_letter_is_a_failed_job_without_a_payload(
     assert await dead_letters.discard(job_id)
     job = await get_job(store, job_id)
     assert (job.status, job.error) == (JobStatus.FAILED, "broken")
-    assert await keys(store.redis) == {store.keys.job(job_id), store.keys.backlog}
+    assert await keys(store.redis) == {
+        store.keys.job(job_id),
+        store.keys.backlog,
+        store.keys.dead_letter_bytes,
+    }
     assert not await dead_letters.discard(job_id), "it is no longer a dead letter"
     assert not await dead_letters.replay(job_id)
 

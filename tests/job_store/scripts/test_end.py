@@ -55,6 +55,30 @@ async def test_the_oldest_dead_letters_beyond_the_limit_are_dropped_with_their_p
     assert {(await get_job(store, job_id)).status for job_id in ids} == {JobStatus.FAILED}
 
 
+async def test_the_oldest_dead_letters_beyond_a_size_are_dropped_with_their_payloads(redis: Redis) -> None:
+    store = JobStore(redis, Policy(max_dead_letter_bytes=1_000))
+    ids = []
+    for number in range(30):
+        ids += await submit(store, bytes(100))
+        await store.fail(await claim_one(store), "broken")
+        await redis.zadd(store.keys.dead_letters, {ids[-1]: number})
+        payloads = await redis.mget(*(store.keys.payload(job_id) for job_id in ids))
+        kept = [job_id for job_id, payload in zip(ids, payloads, strict=True) if payload]
+        assert min(number + 1, 9) <= len(kept) <= 10
+        assert kept == ids[-len(kept) :]
+        assert await redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode() for job_id in kept]
+
+
+async def test_a_dead_letter_beyond_the_size_of_all_is_kept_until_the_next(redis: Redis) -> None:
+    store = JobStore(redis, Policy(max_dead_letter_bytes=1_000))
+    for size in (100, 5_000, 100):
+        (job_id,) = await submit(store, bytes(size))
+        await store.fail(await claim_one(store), "broken")
+        await redis.zadd(store.keys.dead_letters, {job_id: size})
+        assert await redis.zrange(store.keys.dead_letters, 0, -1) == [job_id.encode()]
+        await redis.zadd(store.keys.dead_letters, {job_id: 1})
+
+
 async def test_each_job_that_ends_is_published_once(store: JobStore) -> None:
     finished, failed = await submit(store, b"1", b"2")
     async with notifications(store) as ended:

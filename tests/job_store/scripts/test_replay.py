@@ -32,7 +32,7 @@ async def test_a_replayed_job_has_all_its_attempts_again(redis: Redis) -> None:
     for attempt in (1, 2):
         assert (await claim_one(store)).attempt == attempt
         await expire_lease(store, job_id)
-    assert (await store.claim(1)).claims == []
+    assert (await store.reclaim()).claims == []
     assert (await get_job(store, job_id)).status is JobStatus.FAILED
 
 
