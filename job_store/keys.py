@@ -4,12 +4,11 @@
 |------------------------------|------------|----------------------------------------------|---------------------------|
 | `{prefix}:job:<id>`          | hash       | a job: status, both answers, times, attempts | `pending_ttl`, `job_ttl`  |
 | `{prefix}:image:<id>`        | string     | the payload, until its job succeeds          | as long as its job        |
+| `{prefix}:withdrawn:<id>`    | string     | nothing: refuses a submit that arrives late  | ten minutes               |
 | `{prefix}:backlog`           | stream     | ids of queued and processing jobs            | `pending_ttl` of last use |
 | `{prefix}:dead_letters`      | sorted set | ids of failed jobs by time of failure, in ms | `job_ttl` of last failure |
 | `{prefix}:dead_letter_bytes` | string     | at least the size of their payloads          | `job_ttl` of last failure |
 | `{prefix}:ended`             | channel    | publishes the id of each job that ends       | not a key                 |
-
-`{prefix}:job:<id>` is a string for ten minutes if the job was withdrawn before it was accepted.
 
 Redis Cluster is not supported. The scripts find keys by name, and one hash slot holds all keys (the braces are part of
 the key), so further primaries would be of no use: `redis_check` refuses them.
@@ -57,6 +56,9 @@ class Keys:
 
     def job(self, job_id: str) -> str:
         return f"{self.root}job:{job_id}"
+
+    def withdrawn(self, job_id: str) -> str:
+        return f"{self.root}withdrawn:{job_id}"
 
     def payload(self, job_id: str) -> str:
         return f"{self.root}image:{job_id}"

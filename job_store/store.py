@@ -78,7 +78,9 @@ class JobStore:
     async def withdraw(self, job_id: str) -> bool:
         """After a submit failed: return whether Redis has accepted the job. If it has not, it never will."""
         with redis_errors():
-            return bool(await self._withdraw.run([self.keys.job(job_id)], [_ms(WITHDRAWAL_TTL)]))
+            return bool(
+                await self._withdraw.run([self.keys.job(job_id), self.keys.withdrawn(job_id)], [_ms(WITHDRAWAL_TTL)])
+            )
 
     async def claim(self, count: int, *, max_bytes: int = 1 << 40) -> ClaimResult:
         """Claim up to `count` queued jobs without waiting, oldest first.
@@ -150,7 +152,7 @@ class JobStore:
 
     async def _submit_once(self, job_id: str, payload: bytes, provisional: Answer) -> bytes:
         """Return the outcome that `submit.lua` returns."""
-        keys = [self.keys.job(job_id), self.keys.payload(job_id), self.keys.backlog]
+        keys = [self.keys.job(job_id), self.keys.payload(job_id), self.keys.backlog, self.keys.withdrawn(job_id)]
         pending_ttl_ms = _ms(self.policy.pending_ttl)
         args: list[CommandArg] = [job_id, payload, _json(provisional), self.policy.max_backlog, pending_ttl_ms]
         with redis_errors():

@@ -1,11 +1,11 @@
 -- no job -> queued
 -- Accepts a job: stores its hash, payload and backlog entry, or none of them.
--- Returns 'accepted', 'taken' (the id is in use), 'full' (the backlog) or 'out of memory'.
-local job, payload, backlog = KEYS[1], KEYS[2], KEYS[3]
+-- Returns 'accepted', 'taken' (the id is in use or withdrawn), 'full' (the backlog) or 'out of memory'.
+local job, payload, backlog, withdrawn = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local id, payload_bytes, provisional = ARGV[1], ARGV[2], ARGV[3]
 local max_backlog, pending_ttl_ms = tonumber(ARGV[4]), ARGV[5]
 
-if redis.call('EXISTS', job) == 1 then return 'taken' end
+if redis.call('EXISTS', job, withdrawn) > 0 then return 'taken' end
 if redis.call('XLEN', backlog) >= max_backlog then return 'full' end
 
 -- When its memory is full, Redis refuses only the first write of a script: if it stores the payload, the rest succeeds.

@@ -5,13 +5,14 @@ from deploy.local import redis_server as redis_on_this_machine
 from harness.process import free_port
 from harness.redis import RedisServer
 from harness.waiting import wait_until
-from job_store import DeadLetters, JobStore, Keys, check_redis, keys
+from job_store import DeadLetters, JobStore, Keys, check_redis, keys, new_job_id
 from tests.job_store import inspection
 from tests.job_store.jobs import SIAMESE, claim_one, submit
 
 
 async def add_jobs_of_every_status(store: JobStore) -> None:
-    """Leave one succeeded job, one dead letter, one processing job and one queued job."""
+    """Leave one succeeded job, one dead letter, one processing job, one queued job and one that was withdrawn."""
+    await store.withdraw(new_job_id())
     await submit(store, b"1", b"2", b"3", b"4")
     await store.finish(await claim_one(store), SIAMESE)
     await store.fail(await claim_one(store), "broken")
@@ -27,6 +28,7 @@ async def test_redis_holds_only_the_documented_keys(store: JobStore) -> None:
     assert stored == {
         ("{sync_async}:job:<id>", b"hash"),
         ("{sync_async}:image:<id>", b"string"),
+        ("{sync_async}:withdrawn:<id>", b"string"),
         ("{sync_async}:backlog", b"stream"),
         ("{sync_async}:dead_letters", b"zset"),
         ("{sync_async}:dead_letter_bytes", b"string"),

@@ -18,6 +18,7 @@ async def test_an_accepted_job_stays(store: JobStore) -> None:
 async def test_a_submit_that_arrives_after_its_withdrawal_is_not_accepted_under_its_id(store: JobStore) -> None:
     job_id = new_job_id()
     assert not await store.withdraw(job_id)
+    assert await store.find(job_id) is None
     assert await store.submit(b"payload", PERSIAN, job_id) != job_id
 
 
