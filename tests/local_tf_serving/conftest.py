@@ -30,7 +30,7 @@ async def server(version_1: Path, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 @pytest_asyncio.fixture(scope="package")
-async def limited(version_1: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModelServer]:
+async def limited(slow: None, version_1: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModelServer]:
     """Serves version 1 with TensorFlow, although there is an IR, with one thread per API and a short REST timeout."""
     version = saved_models.copy(version_1, tmp_path_factory.mktemp("models"), 1)
     ir = version / IR_PATH
