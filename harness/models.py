@@ -1,16 +1,17 @@
-"""Both models, really exported, once: an export that finds itself up to date costs no time."""
+"""Exports both models once for all tests. An export that is up to date takes no time."""
 
 import os
 import subprocess
 from pathlib import Path
+from typing import Final
 
 from harness.process import PYTHON, ROOT
 
-MODELS_DIR = ROOT / "var" / "test-models"
-SHARED = ROOT.parent / "shared"
-WEIGHTS_DIR = Path(os.environ.get("IMAGENET_WEIGHTS_DIR") or SHARED / "weights")
+MODELS_DIR: Final = ROOT / "var" / "test-models"
+SHARED: Final = ROOT.parent / "shared"
+WEIGHTS_DIR: Final = Path(os.environ.get("IMAGENET_WEIGHTS_DIR") or SHARED / "weights")
 
-PHOTOGRAPHS = sorted((SHARED / "images").glob("*.jpg")) or [ROOT / "data" / "cat.jpg"]
+PHOTOGRAPHS: Final = sorted((SHARED / "images").glob("*.jpg")) or [ROOT / "data" / "cat.jpg"]
 
 
 def has_trained(model: str) -> bool:
@@ -22,10 +23,10 @@ def has_trained_mobilenet() -> bool:
 
 
 def export_both() -> Path:
-    """Real weights where there are some, untrained ones else, by explicit permission."""
+    """Export both models, with untrained weights where no trained ones are found. Return their directory."""
     environment = {**os.environ, "IMAGENET_WEIGHTS_DIR": str(WEIGHTS_DIR)}
     for model in ("mobilenet_v2", "inception_v3"):
         command = [PYTHON, "-m", f"imagenet_{model}.export", "--models-dir", str(MODELS_DIR), "--allow-untrained"]
-        exported = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert exported.returncode == 0, exported.stdout + exported.stderr
+        export = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert export.returncode == 0, export.stdout + export.stderr
     return MODELS_DIR
