@@ -15,7 +15,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from job_store.errors import StoreUnavailable
 
 MAX_CONNECTIONS: Final = 50
-"""Of one client. Callers block when the pool is exhausted, for as long as a command may take."""
+"""Per client. Callers block when the pool is exhausted, up to the timeout of the client."""
 
 
 def connect(url: str, *, name: str, timeout: timedelta) -> Redis:

@@ -27,13 +27,13 @@ POLICY: Final = Policy(max_attempts=2, lease=timedelta(hours=1))
 
 
 class Deviation(AssertionError):
-    """The job store differs from the model, or does not keep its promise."""
+    """The job store differs from the model, changes an ended job, or leaves a job unfinished."""
 
 
 class HeldClaim(NamedTuple):
     claim: Claim
     error: str | None
-    """Why the job is to be failed, when its attempts are used up."""
+    """With which the worker must fail the job, because its attempts are used up."""
 
     def __repr__(self) -> str:
         return f"job {self.claim.job_id} at token {self.claim.token}" + (" (give up)" if self.error else "")
@@ -57,13 +57,13 @@ class Step(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class State:
     dumps: Mapping[str, bytes]
-    """The keys of Redis."""
+    """Of the keys in Redis."""
     model: Model
     held: tuple[HeldClaim | None, ...]
     """The claim of each worker."""
     faults: int
-    """How many more can occur."""
-    course: tuple[str, ...] = ()
+    """How many more may occur."""
+    path: tuple[str, ...] = ()
     """The steps that led here."""
 
     @property
@@ -102,7 +102,7 @@ class Exploration:
             known.update(new)
             queue.extend(new.values())
             if state.model.backlog and all(after.identity == state.identity for after in following):
-                raise Deviation(f"no step ends {state.model.backlog} after {state.course}")
+                raise Deviation(f"no step ends {state.model.backlog} after {state.path}")
         return len(known)
 
     async def _start(self, workers: int, jobs: int, faults: int) -> State:
@@ -116,23 +116,23 @@ class Exploration:
     async def _take(self, state: State, step: Step) -> State:
         await self._restore(state.dumps)
         self._claimed = None
-        model, course = deepcopy(state.model), (*state.course, step.name)
+        model, path = deepcopy(state.model), (*state.path, step.name)
         try:
             result, expected_result = await step.run(model)
         except StoreUnavailable as error:
-            raise Deviation(f"{error} after {course}") from error
+            raise Deviation(f"{error} after {path}") from error
         contents, dumps = await self._read(list(model.jobs))
         expected = model.jobs, model.backlog, set(model.dead_letters)
         if (result, contents) != (expected_result, expected):
-            raise Deviation(f"{result}, {contents} instead of {expected_result}, {expected} after {course}")
+            raise Deviation(f"{result}, {contents} instead of {expected_result}, {expected} after {path}")
         for job_id, job in state.model.jobs.items():
             key = self.store.keys.job(job_id)
             if job.is_final and model.jobs[job_id].is_final and dumps[key] != state.dumps[key]:
-                raise Deviation(f"the ended job {job_id} has changed after {course}")
+                raise Deviation(f"the ended job {job_id} has changed after {path}")
         held = list(state.held)
         if step.worker is not None and not step.keeps_claim:
             held[step.worker] = self._claimed
-        return State(dumps, model, tuple(held), state.faults - step.faults, course)
+        return State(dumps, model, tuple(held), state.faults - step.faults, path)
 
     def _steps(self, state: State) -> Iterator[Step]:
         for worker, held in enumerate(state.held):
@@ -148,11 +148,8 @@ class Exploration:
             yield Step(f"{job_id} is replayed", partial(self._replay, job_id), faults=1)
 
     def _steps_of(self, worker: int, held: HeldClaim) -> Iterator[Step]:
-        name, end, requeue = (
-            f"worker {worker}, which has {held}:",
-            partial(self._end, held),
-            partial(self._requeue, held),
-        )
+        name = f"worker {worker}, which has {held}:"
+        end, requeue = partial(self._end, held), partial(self._requeue, held)
         yield Step(f"{name} end", end, worker)
         yield Step(f"{name} end without a reply", end, worker, keeps_claim=True, faults=1)
         yield Step(f"{name} crash", self._crash, worker, faults=1)

@@ -72,12 +72,12 @@ class Racer:
         """Record a result that no other claim records, and then a second one, which must change nothing."""
         result = f"{self._rng.getrandbits(64):x} at token {claim.token}"
         if self._rng.random() < 0.9:
-            accepted = await self._store.finish(claim, {"label": result})
+            recorded = await self._store.finish(claim, {"label": result})
             await self._store.finish(claim, {"label": "recorded twice"})
         else:
-            accepted = await self._store.fail(claim, result)
+            recorded = await self._store.fail(claim, result)
             await self._store.fail(claim, "recorded twice")
-        if accepted:
+        if recorded:
             report(ended=claim.job_id, result=result)
         else:
             report(refused=claim.job_id)
