@@ -11,7 +11,6 @@ from harness.process import PYTHON, Process
 from harness.redis import RedisServer
 from harness.waiting import wait_until
 from job_store import Completions, Job, JobStatus, JobStore, StoreUnavailable, connect
-from job_store import completions as completions_module
 from tests.job_store.flaky_network import FlakyNetwork
 from tests.job_store.inspection import expire_job, is_subscribed, reads, run_event_loop, sent_commands, subscribers
 from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
@@ -220,7 +219,7 @@ async def test_waiters_survive_a_restart_of_redis(own_redis_server: RedisServer)
 async def test_a_dead_connection_is_detected_and_replaced(
     redis_server: RedisServer, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(completions_module, "PING_INTERVAL", SHORT_TIMEOUT)
+    monkeypatch.setattr("job_store.completions.PING_INTERVAL", SHORT_TIMEOUT)
     async with (
         FlakyNetwork(redis_server.port) as network,
         connect(network.url, name="flaky", timeout=LONG_TIMEOUT) as flaky,
@@ -237,7 +236,7 @@ async def test_a_dead_connection_is_detected_and_replaced(
 
 
 async def test_an_idle_connection_is_kept(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completions_module, "PING_INTERVAL", 5 * SHORT_TIMEOUT)
+    monkeypatch.setattr("job_store.completions.PING_INTERVAL", 5 * SHORT_TIMEOUT)
     completions = Completions(store.redis, store)
     async with completions.subscription():
         await wait_until(lambda: is_subscribed(store))
