@@ -58,8 +58,8 @@ def usage(program: str) -> str:
     lines = [f"usage: {program}", "Flags:"]
     for flag in fields(Flags):
         default = getattr(defaults, flag.name)
-        shown = f'"{default}"' if flag.type is str else default
-        lines.append(f"\t{f'--{flag.name}={shown}':<42}\t{_type_name(flag.type)}\t{flag.metadata['description']}")
+        text, kind = (f'"{default}"', "string") if flag.type is str else (default, "int32")
+        lines.append(f"\t{f'--{flag.name}={text}':<42}\t{kind}\t{flag.metadata['description']}")
     return "\n".join(lines) + "\n"
 
 
@@ -116,7 +116,3 @@ def _value(kind: Any, text: str) -> int | str | None:
     if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII) or int(text) not in INT32:
         return None
     return int(text)
-
-
-def _type_name(kind: Any) -> str:
-    return "int32" if kind is int else "string"

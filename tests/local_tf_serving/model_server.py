@@ -22,6 +22,7 @@ from harness.process import PYTHON, Process, free_port
 from harness.waiting import wait_until
 
 MODEL: Final = "m"
+PAIR: Final = np.array([[1, 2]], np.float32)
 
 
 @dataclass(slots=True)
@@ -114,14 +115,17 @@ def request(signature: str = "", version: int | None = None, **inputs: Any) -> P
     return message
 
 
+def filtered(*aliases: str) -> PredictRequest:
+    """A request for these outputs of the signature `arithmetic`."""
+    message = request("arithmetic", x=PAIR, y=PAIR)
+    message.output_filter.extend(aliases)
+    return message
+
+
 def _tensor(value: Any) -> Any:
-    if isinstance(value, list | float):
-        value = np.array(value, np.float32) if not _is_list_of_bytes(value) else value
+    if isinstance(value, list | float) and not (isinstance(value, list) and value and isinstance(value[0], bytes)):
+        value = np.array(value, np.float32)
     return tf.make_tensor_proto(value)
-
-
-def _is_list_of_bytes(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], bytes)
 
 
 class BlockedRequest:

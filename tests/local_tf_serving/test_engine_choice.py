@@ -17,7 +17,7 @@ import service_log
 from harness.process import PYTHON, ROOT
 from local_tf_serving.engine import EngineOptions
 from local_tf_serving.engines import ENGINES
-from local_tf_serving.errors import DataLoss, NotFound
+from local_tf_serving.errors import DataLoss
 from local_tf_serving.openvino_engine import IR_PATH
 from tests.local_tf_serving import saved_models
 from tests.local_tf_serving.loaded_model import newest_version
@@ -77,11 +77,6 @@ def test_a_flag_selects_tensorflow(limited: ModelServer, cat: bytes) -> None:
     assert len(scores(limited, cat)) == 3
     assert has_mapped_tensorflow(limited)
     assert not limited.log_lines("engine=openvino")
-
-
-def test_the_openvino_engine_does_not_load_a_saved_model_without_an_ir(version_1: Path) -> None:
-    with pytest.raises(NotFound, match=r"no OpenVINO IR at .*--engine=tensorflow"):
-        ENGINES["openvino"](EngineOptions()).load(version_1)
 
 
 @pytest.mark.parametrize("engine", ["auto", "openvino"])

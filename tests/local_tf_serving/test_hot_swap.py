@@ -123,9 +123,7 @@ async def test_a_running_request_finishes_on_its_version(
     await swapped.wait_for(newest, "END")
 
 
-async def test_no_request_fails_while_removing_the_newest_directory_rolls_back(
-    swapped: ModelServer, newest: int
-) -> None:
+async def test_no_request_fails_during_a_rollback_under_load(swapped: ModelServer, newest: int) -> None:
     saved_models.build(swapped.base_path, newest + 1)
     await swapped.wait_for(newest, "END")
     with load(swapped) as sent:
@@ -190,9 +188,7 @@ async def test_a_version_whose_warm_up_fails_does_not_become_available(
     assert version(swapped) == newest
 
 
-async def test_an_empty_base_path_unloads_all_versions_and_a_missing_one_none(
-    swapped: ModelServer, newest: int
-) -> None:
+async def test_a_missing_base_path_unloads_no_version_and_an_empty_one_all(swapped: ModelServer, newest: int) -> None:
     renamed = swapped.base_path.with_name("renamed")
     swapped.base_path.rename(renamed)
     await wait_until(lambda: swapped.log_lines("base path unreadable"))

@@ -57,7 +57,7 @@ def test_memory_is_trimmed_after_every_load_failed_load_and_unload(tmp_path: Pat
     driver.tick()
     assert driver.trim_count == 3
     driver.publish(3)
-    driver.load_errors["3"] = InvalidArgument("bad")
+    driver.load_errors["3"] = InvalidArgument("broken")
     driver.tick()
     assert driver.trim_count == 4
 
@@ -80,7 +80,7 @@ def test_removing_the_newest_directory_rolls_back(driver: ManagerDriver) -> None
     assert [servable.directory.name for servable in driver.servables] == ["1", "2", "1"]
 
 
-def test_an_emptied_base_path_unloads_everything(driver: ManagerDriver) -> None:
+def test_an_empty_base_path_unloads_all_versions(driver: ManagerDriver) -> None:
     driver.publish(1)
     driver.tick()
     driver.remove(1)
@@ -111,7 +111,7 @@ def test_the_old_version_stays_available_while_a_failed_load_is_retried_and_aban
     driver.publish(1)
     driver.tick()
     driver.publish(2)
-    driver.load_errors["2"] = InvalidArgument("bad")
+    driver.load_errors["2"] = InvalidArgument("broken")
     assert driver.tick() == {2: "LOADING", 1: "AVAILABLE"}
     assert driver.tick(59) == {2: "LOADING", 1: "AVAILABLE"}
     assert driver.load_attempts == ["1", "2"]
@@ -120,7 +120,7 @@ def test_the_old_version_stays_available_while_a_failed_load_is_retried_and_aban
     assert driver.load_attempts == ["1", "2", "2", "2"]
     error = driver.error(2)
     assert error is not None
-    assert (error.code, error.message) == (Code.INVALID_ARGUMENT, "bad")
+    assert (error.code, error.message) == (Code.INVALID_ARGUMENT, "broken")
     assert error.__traceback__ is None, "its frames would keep the broken model in memory"
     assert [version.state.name for version in driver.load_results] == ["AVAILABLE", "END"]
 
@@ -150,13 +150,13 @@ def test_a_successful_retry_clears_the_error(driver: ManagerDriver) -> None:
 
 def test_a_newer_version_ends_the_retries_of_a_failed_one(driver: ManagerDriver) -> None:
     driver.publish(1)
-    driver.load_errors["1"] = InvalidArgument("bad")
+    driver.load_errors["1"] = InvalidArgument("broken")
     driver.tick()
     driver.publish(2)
     assert driver.tick() == {2: "AVAILABLE", 1: "END"}
     error = driver.error(1)
     assert error is not None
-    assert error.message == "bad"
+    assert error.message == "broken"
     assert [version.number for version in driver.load_results] == [2], "a replaced version is not reported as failed"
 
 

@@ -9,13 +9,11 @@ import tensorflow as tf
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tests.local_tf_serving.model_server import ModelServer, request
+from tests.local_tf_serving.model_server import PAIR, ModelServer, filtered, request
 from tests.local_tf_serving.saved_models import ECHOED
 
-PAIR: Final = np.array([[1, 2]], np.float32)
 VALUES: Final = {
     "bool": [[True], [False]],
     "string": [[b"\xff\x00"], [b""]],
@@ -24,12 +22,6 @@ VALUES: Final = {
     "half": [[1.5], [-2]],
     "bfloat16": [[1.5], [-2]],
 }
-
-
-def filtered(*aliases: str) -> PredictRequest:
-    message = request("arithmetic", x=PAIR, y=PAIR)
-    message.output_filter.extend(aliases)
-    return message
 
 
 def test_an_image_is_scored(server: ModelServer, cat: bytes) -> None:
@@ -112,21 +104,16 @@ def test_a_call_without_a_deadline_succeeds(server: ModelServer) -> None:
     assert tf.make_ndarray(response.outputs["total"]).tolist() == 3
 
 
-@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference"])
-def test_other_inference_methods_are_unimplemented(server: ModelServer, method: str) -> None:
+@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference", "HandleReloadConfigRequest"])
+def test_other_methods_are_unimplemented(server: ModelServer, method: str) -> None:
     types = {"Classify": ClassificationRequest, "Regress": RegressionRequest, "MultiInference": MultiInferenceRequest}
+    stub = server.prediction if method in types else server.model
     with pytest.raises(grpc.RpcError) as caught:
-        getattr(server.prediction, method)(types[method](), timeout=10)
+        getattr(stub, method)(types.get(method, ReloadConfigRequest)(), timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_reloading_the_configuration_is_unimplemented(server: ModelServer) -> None:
-    with pytest.raises(grpc.RpcError) as caught:
-        server.model.HandleReloadConfigRequest(ReloadConfigRequest(), timeout=10)
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-def test_the_log_has_only_lines_of_the_server_itself(server: ModelServer, cat: bytes) -> None:
+def test_the_log_has_the_lines_of_the_server_and_none_of_tensorflow(server: ModelServer, cat: bytes) -> None:
     server.predict_error(request(image_bytes=[cat[:3000]]))
     assert server.log_lines("process=tf-serving:m", 'event="version loading"', "version=1")
     assert server.log_lines("process=tf-serving:m", 'event="version available"', "version=1")

@@ -36,14 +36,14 @@ def error(response: httpx.Response) -> tuple[int, str]:
 @pytest.mark.parametrize(
     "path", ["/v1/models/m", "/v1/models/m/versions/1", "/V1/Models/m/Versions/1", "/v1/models/%6D"]
 )
-def test_the_status_of_a_model(server: ModelServer, path: str) -> None:
+def test_every_form_of_the_status_path_returns_the_status(server: ModelServer, path: str) -> None:
     response = server.http.get(path)
     assert (response.status_code, response.json()) == (200, AVAILABLE)
     assert response.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("path", ["/v1/models/m/metadata", "/v1/models/m/versions/1/metadata", "/V1/MODELS/m/METADATA"])
-def test_the_metadata_of_a_model_has_proto_names_and_defaults(server: ModelServer, path: str) -> None:
+def test_metadata_has_the_field_names_and_defaults_of_the_protos(server: ModelServer, path: str) -> None:
     response = server.http.get(path)
     assert response.status_code == 200
     assert response.json()["model_spec"] == {"name": "m", "signature_name": "", "version": "1"}

@@ -27,9 +27,7 @@ def exit_status(process: Process, timeout: float = 60) -> int:
     return process.popen.wait(timeout)
 
 
-async def test_the_ports_open_with_the_first_version_and_running_requests_finish_after_sigterm(
-    tmp_path: Path,
-) -> None:
+async def test_ports_open_with_the_first_version_and_running_requests_outlast_sigterm(tmp_path: Path) -> None:
     base_path = tmp_path / "models"
     server = ModelServer(base_path, tmp_path / "log")
     over_grpc, over_rest = BlockedRequest(tmp_path / "grpc"), BlockedRequest(tmp_path / "rest")
@@ -87,7 +85,7 @@ async def test_a_server_that_waits_for_a_version_ends_on_a_signal(tmp_path: Path
         assert exit_status(process, 15) == 0
 
 
-def test_a_rest_port_in_use_is_an_error_of_one_line(version_1: Path, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(version_1: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = ModelServer(version_1.parent, tmp_path / "log", rest_port=listener.getsockname()[1])
         with server.process() as process:
@@ -97,7 +95,7 @@ def test_a_rest_port_in_use_is_an_error_of_one_line(version_1: Path, tmp_path: P
     assert "--rest_api_port" in line
 
 
-def test_a_foreign_address_is_an_error_of_one_line(version_1: Path, tmp_path: Path) -> None:
+def test_an_address_of_another_machine_is_reported_in_one_line(version_1: Path, tmp_path: Path) -> None:
     server = ModelServer(version_1.parent, tmp_path / "log")
     with server.process(host="192.0.2.1") as process:  # TEST-NET-1, RFC 5737
         assert exit_status(process) == 1

@@ -57,7 +57,7 @@ def test_a_version_without_a_warm_up_file_runs_no_records(tmp_path: Path) -> Non
     assert warmup.replay(tmp_path, Predictor(DoublingServable())) == 0
 
 
-def test_a_record_that_fails_fails_the_warm_up(tmp_path: Path) -> None:
+def test_a_failing_record_fails_the_warm_up(tmp_path: Path) -> None:
     add_warmup(tmp_path, request(x=[1.0]), request(other=[1.0]))
     with pytest.raises(InvalidArgument, match="Signature input alias: x"):
         warmup.replay(tmp_path, Predictor(DoublingServable()))

@@ -4,18 +4,15 @@ from collections.abc import Callable
 from typing import Final
 
 import grpc
-import numpy as np
 import pytest
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from tests.local_tf_serving.model_server import ModelServer, request
+from tests.local_tf_serving.model_server import PAIR, ModelServer, filtered, request
 
 INVALID_ARGUMENT: Final = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND: Final = grpc.StatusCode.NOT_FOUND
 FAILED_PRECONDITION: Final = grpc.StatusCode.FAILED_PRECONDITION
-
-PAIR: Final = np.array([[1, 2]], np.float32)
 
 
 def without_model_spec() -> PredictRequest:
@@ -33,12 +30,6 @@ def named(name: str) -> PredictRequest:
 def labelled(label: str) -> PredictRequest:
     message = request("arithmetic", x=PAIR, y=PAIR)
     message.model_spec.version_label = label
-    return message
-
-
-def filtered(*aliases: str) -> PredictRequest:
-    message = request("arithmetic", x=PAIR, y=PAIR)
-    message.output_filter.extend(aliases)
     return message
 
 
