@@ -3,14 +3,15 @@
 import base64
 import json
 from dataclasses import dataclass, field
+from typing import Final
 
 import httpx
 import pytest
 
 from tests.images import JPEG_HEADERS, animated_webp, encode_image, png_bomb, png_with, webp_bomb
 
-JSON = {"content-type": "application/json"}
-RAW = JPEG_HEADERS
+JSON: Final = {"content-type": "application/json"}
+RAW: Final = JPEG_HEADERS
 
 
 def json_body(image: bytes) -> bytes:
@@ -26,15 +27,15 @@ class Row:
     headers: dict[str, str] = field(default_factory=lambda: JSON)
 
 
-GIF = encode_image(file_format="GIF")
-JPEG = encode_image()
-PNG = encode_image(file_format="PNG")
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
+GIF: Final = encode_image(file_format="GIF")
+JPEG: Final = encode_image()
+PNG: Final = encode_image(file_format="PNG")
+SVG: Final = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 
-TRANSPARENCY = png_with(b"tEXt", b"transparency\0nonsense")
-EXIF = b"\xff\xe1\x00\x10Exif\0\0MM\0*\0\0\0\x08"
+TRANSPARENCY: Final = png_with(b"tEXt", b"transparency\0nonsense")
+EXIF: Final = b"\xff\xe1\x00\x10Exif\0\0MM\0*\0\0\0\x08"
 
-TABLE = [
+TABLE: Final = [
     Row("an empty body", 400, "not-json", b""),
     Row("an empty body declared as an image", 422, "no-image", b"", RAW),
     Row("not JSON", 400, "not-json", b"image_data=hello"),

@@ -1,22 +1,29 @@
 """Dynamic batching: queued images share a Predict, without extra delay, and an invalid image fails alone."""
 
 import asyncio
+import signal
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import httpx
 import pytest
 
 from harness.stack import Stack
+from harness.waiting import wait_until
 from proxy.batcher import MAX_BATCH_BYTES, Batcher
 from proxy.errors import Overloaded
 from tests.images import JPEG_HEADERS, encode_image
 from tests.proxy.own_proxy import own_proxy
 from tf_serving_client import ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
 
-MINUTE = timedelta(minutes=1)
-INVALID, UNAVAILABLE, SLOW, BUG, HELD = b"invalid", b"unavailable", b"slow", b"bug", b"held"
+MINUTE: Final = timedelta(minutes=1)
+INVALID: Final = b"invalid"
+UNAVAILABLE: Final = b"unavailable"
+SLOW: Final = b"slow"
+BUG: Final = b"bug"
+HELD: Final = b"held"
 
 
 class FakeModel:
@@ -262,12 +269,20 @@ async def test_beyond_the_limits_requests_get_a_503_and_the_others_their_predict
     stack: Stack, tmp_path: Path
 ) -> None:
     image = encode_image(size=(256, 256))
-    settings = {"FAST_MODEL_CONCURRENCY": "1", "FAST_MODEL_BATCH_SIZE": "1", "MAX_WAITING": "4"}
-    async with own_proxy(stack, tmp_path, **settings) as (client, _):
-        posts = (client.post("/predict", content=image, headers=JPEG_HEADERS) for _ in range(40))
+    limits = {"FAST_MODEL_CONCURRENCY": "1", "FAST_MODEL_BATCH_SIZE": "1", "MAX_WAITING": "4"}
+    timeouts = {"FAST_MODEL_DEADLINE": "60", "FAST_MODEL_QUEUE_TIMEOUT": "60"}
+    async with own_proxy(stack, tmp_path, **limits, **timeouts) as (client, _):
+        stack.fast.send(signal.SIGSTOP)
+        try:
+            posts = [
+                asyncio.create_task(client.post("/predict", content=image, headers=JPEG_HEADERS)) for _ in range(40)
+            ]
+            await wait_until(lambda: sum(post.done() for post in posts) == 40 - 1 - 4)
+        finally:
+            stack.fast.send(signal.SIGCONT)
         responses = await asyncio.gather(*posts)
         refused = [response for response in responses if response.status_code != 200]
-        assert 0 < len(refused) < 40
+        assert len(refused) == 40 - 1 - 4
         assert {response.status_code for response in refused} == {503}
         assert {response.headers["retry-after"] for response in refused} == {"1"}
         assert {response.json()["type"] for response in refused} == {"urn:sync-async:problem:overloaded"}

@@ -1,14 +1,15 @@
 """The common limit of all concurrent uploads."""
 
 from contextlib import suppress
+from typing import Final
 
 import pytest
 
 from proxy.byte_budget import MAX_EXEMPT_BYTES, ByteBudget
 from proxy.errors import Overloaded
 
-KB = 1024
-BUDGET = 1000 * KB
+KB: Final = 1024
+BUDGET: Final = 1000 * KB
 
 
 def test_an_upload_beyond_the_budget_is_refused() -> None:

@@ -1,6 +1,7 @@
 """The circuit breaker in front of the queue, and the reasons for shed jobs."""
 
 from datetime import timedelta
+from typing import Final
 
 import pytest
 
@@ -8,9 +9,10 @@ from job_store import QueueFull, StoreUnavailable
 from proxy.refinement_queue import Accepted, RefinementQueue, Shed
 from tf_serving_client import Prediction
 
-PROVISIONAL = Prediction("m", 1, (("cat", 1.0),))
-COOLDOWN = timedelta(seconds=0.2)
-FULL, UNAVAILABLE = Shed("queue-full"), Shed("queue-unavailable")
+PROVISIONAL: Final = Prediction("m", 1, (("cat", 1.0),))
+COOLDOWN: Final = timedelta(seconds=0.2)
+FULL: Final = Shed("queue-full")
+UNAVAILABLE: Final = Shed("queue-unavailable")
 
 
 class FakeStore:

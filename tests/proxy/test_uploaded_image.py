@@ -2,7 +2,7 @@
 
 import base64
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ from proxy.errors import NotBase64, Overloaded, TooLarge
 from proxy.uploaded_image import Limits, decode_base64, read_image
 from tests.images import encode_image
 
-LIMITS = Limits(max_bytes=2 * MAX_EXEMPT_BYTES, max_pixels=50_000_000, body_timeout=timedelta(seconds=60))
+LIMITS: Final = Limits(max_bytes=2 * MAX_EXEMPT_BYTES, max_pixels=50_000_000, body_timeout=timedelta(seconds=60))
 
 
 @given(st.binary(), st.sampled_from(["", "data:image/jpeg;base64,", "DATA:image/png;name=a;base64,", "data:;base64,"]))
