@@ -118,7 +118,7 @@ def test_bfloat16_changes_scores_a_little_and_no_label(load: Load, tensorflow_mo
 
 
 def test_each_image_of_a_batch_gets_its_own_scores(mobilenet: LoadedModel) -> None:
-    four = images.four_unlike()
+    four = images.four_different()
     expected = np.concatenate([mobilenet.scores([image]) for image in four])
     np.testing.assert_allclose(mobilenet.scores(four * 5), np.tile(expected, (5, 1)), atol=1e-4)
     assert len({row.tobytes() for row in expected}) == len(four)
@@ -130,7 +130,7 @@ def test_an_empty_batch_gets_no_scores(openvino_model: LoadedModel) -> None:
 
 
 def test_concurrent_threads_get_their_own_scores(mobilenet: LoadedModel) -> None:
-    four = images.four_unlike()
+    four = images.four_different()
     expected = [mobilenet.scores([image])[0] for image in four]
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(lambda number: mobilenet.scores([four[number % 4]])[0], range(64)))
