@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", params=[MOBILENET_V2, INCEPTION_V3], ids=lambda architecture: architecture.name)
-def model(request: pytest.FixtureRequest) -> Iterator[ExportedModel]:
+def model(slow: None, request: pytest.FixtureRequest) -> Iterator[ExportedModel]:
     """Each of the two models, with random weights."""
     architecture: Architecture = request.param
     weights = cached_random_weights(architecture)
@@ -45,7 +45,7 @@ def model(request: pytest.FixtureRequest) -> Iterator[ExportedModel]:
 
 
 @pytest.fixture(scope="session")
-def imagenet_weights() -> Path:
+def imagenet_weights(slow: None) -> Path:
     """A directory with MobileNetV2's ImageNet weights."""
     if not (WEIGHTS_DIR / MOBILENET_V2.weights_file).is_file():
         pytest.skip(f"needs {MOBILENET_V2.weights_file} in IMAGENET_WEIGHTS_DIR: other weights don't name photographs")
@@ -63,7 +63,7 @@ def mobilenet(imagenet_weights: Path) -> Iterator[ExportedModel]:
 
 
 @pytest.fixture(scope="session")
-def untrained_export(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, str]:
+def untrained_export(slow: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, str]:
     """A sandbox in which a process exported MobileNetV2 with untrained weights, and the output of that process."""
     sandbox = Sandbox(tmp_path_factory.mktemp("untrained"), MOBILENET_V2)
     finished = sandbox.run("--allow-untrained")
@@ -72,12 +72,12 @@ def untrained_export(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox,
 
 
 @pytest.fixture
-def mobilenet_sandbox(tmp_path: Path) -> Sandbox:
+def mobilenet_sandbox(slow: None, tmp_path: Path) -> Sandbox:
     return Sandbox(tmp_path, MOBILENET_V2)
 
 
 @pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tiny_weights(slow: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory with weights of the tiny network, which can be exported while this fixture is in use."""
     with tiny_application():
         weights = tmp_path_factory.mktemp("weights")

@@ -23,6 +23,7 @@ class DownloadRequested(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", [MOBILENET_V2, INCEPTION_V3], ids=lambda architecture: architecture.name)
 def test_keras_stores_its_download_under_the_expected_name(
     architecture: Architecture, monkeypatch: pytest.MonkeyPatch

@@ -13,8 +13,6 @@ from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export import images
 from tests.imagenet_export.networks import ExportedModel
 
-pytestmark = pytest.mark.slow
-
 LABELS: list[str] = json.loads((ROOT / "data" / "imagenet_labels.json").read_text(encoding="utf-8"))
 PHOTOGRAPHS = SHARED / "images"
 

@@ -40,6 +40,7 @@ def test_photographs_keep_their_labels(mobilenet: ExportedModel, imagenet_weight
     assert 1e-4 < np.abs(scores - expected).max() < 0.06
 
 
+@pytest.mark.slow
 def test_convolutions_compute_in_bfloat16_and_the_softmax_in_float32() -> None:
     weights = cached_random_weights(MOBILENET_V2)
     version = cached_export(MOBILENET_V2, "random-bfloat16", *IN_BFLOAT16, weights=weights)
