@@ -12,7 +12,9 @@ from tests.chaos.faults import all_faults
 from tests.chaos.small_models import export_once
 from tests.chaos.traffic import Load, small_samples
 
-FAULTS = [fault for fault in all_faults(outage=timedelta(seconds=3)) if not fault.is_slow]
+OUTAGE = timedelta(seconds=3)  # longer than the proxy's timeout for Redis
+FAULTS = [fault for fault in all_faults(OUTAGE) if not fault.is_slow]
+SETTINGS = {"LEASE": "1", "PREDICT_DEADLINE": "3"}  # a worker stopped past its lease must not exceed the deadline
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -25,6 +27,7 @@ async def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Camp
         times=1,
         concurrency=3,
         directory=tmp_path_factory.mktemp("chaos"),
+        settings=SETTINGS,
         report=lambda _: None,
     )
     return {result.fault: result for result in results}

@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.waiting import wait_until
 from job_store.keys import WORKERS
-from tests.chaos.chaos_stack import BATCH_SIZE, LEASE_S, ChaosStack
+from tests.chaos.chaos_stack import BATCH_SIZE, ChaosStack
 from tests.chaos.fault import Fault, wait_for_trigger
 from tests.chaos.small_models import PNG
 
@@ -39,7 +39,8 @@ async def kill_before_finish(stack: ChaosStack) -> None:
 async def kill_between_jobs_of_a_batch(stack: ChaosStack) -> None:
     """Redis has recorded the first result of a batch and received a part of the second."""
     worker = stack.target_worker
-    await wait_for_trigger(worker.redis_link.stall_at(FINISH, "request", forward=True, until_repeated=True))
+    fired = worker.redis_link.stall_at(FINISH, "request", forward=True, first_only=True, min_matches=2)
+    await wait_for_trigger(fired)
     worker.crash_and_restart()
 
 
@@ -54,7 +55,7 @@ async def kill_between_two_batches(stack: ChaosStack) -> None:
     stack.accurate.send(signal.SIGSTOP)
     try:
         await wait_until(are_all_batches_at_the_model)
-        fired = worker.redis_link.stall_at(FINISH, "request", forward=True, until_repeated=True)
+        fired = worker.redis_link.stall_at(FINISH, "request", forward=True, first_only=True)
     finally:
         stack.accurate.send(signal.SIGCONT)
     await wait_for_trigger(fired)
@@ -76,7 +77,7 @@ async def stop_past_lease(stack: ChaosStack) -> None:
     refused = worker.process.logged("late result refused")
     worker.model_link.restore()
     try:
-        await asyncio.sleep(LEASE_S * 2)
+        await asyncio.sleep(stack.lease_s * 2)
     finally:
         worker.process.send(signal.SIGCONT)
     await wait_until(lambda: worker.process.logged("late result refused") > refused)
