@@ -51,6 +51,9 @@ class OpenVINOEngine:
     def __init__(self, options: EngineOptions) -> None:
         memory.retain_freed_blocks()
         self._core = openvino.Core()
+        # Two threads that are the first to access a tensor's data can deadlock while the bindings set up NumPy. Without
+        # warm-up requests, those threads would be the first requests.
+        _ = openvino.Tensor(openvino.Type.f32, openvino.Shape([1])).data
         self.precision = self._choose_precision(options.inference_precision)
         threads = options.intra_op or _cpu_count()
         self._config = {
