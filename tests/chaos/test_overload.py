@@ -4,6 +4,7 @@ from pathlib import Path
 from statistics import median
 
 import httpx
+import pytest
 
 from tests.chaos.chaos_stack import BODY_TIMEOUT_S, ChaosStack
 from tests.chaos.overload import QUEUE_FULL, overload
@@ -14,6 +15,7 @@ HEADERS = {"content-type": "image/png"}
 SLOW_CLIENTS = 100
 
 
+@pytest.mark.slow
 async def test_ten_times_the_capacity_of_the_accurate_model_does_not_slow_down_fast_answers(
     tmp_path: Path, samples: Samples
 ) -> None:
