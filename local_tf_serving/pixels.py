@@ -38,7 +38,7 @@ def fill(pixels: Array, image_bytes: bytes) -> None:
         colours, extent = _decode(image_bytes, MIN_OVERSAMPLING * size)
     except MemoryError as error:
         raise ResourceExhausted("out of memory while decoding the image") from error
-    except Exception as error:  # Pillow raises any exception for damage, and one for more than 179 megapixels
+    except Exception as error:  # any type, for damage or for more than 179 megapixels
         raise InvalidArgument(f"cannot decode the image: {error}") from error
     for band in range(3):
         exact = colours.getchannel(band).convert("F")  # uint8 would be rounded after each axis
@@ -71,7 +71,7 @@ def _open(image_bytes: bytes) -> Image.Image:
 
 
 def _check_chunks(png: bytes) -> None:
-    """Raises for damage that libpng detects and Pillow does not: after the last row, and a missing end."""
+    """Raise an exception for damage that only libpng detects: after the last row, or a missing end."""
     position, kind = len(PNG_SIGNATURE), b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", png, position)
@@ -83,7 +83,7 @@ def _check_chunks(png: bytes) -> None:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """Drops alpha, and the lower 8 of 16 bits."""
+    """Drop alpha, and the lower 8 of 16 bits."""
     if image.mode.startswith("I"):
         grey = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")

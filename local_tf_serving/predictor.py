@@ -21,7 +21,7 @@ class Predictor:
         return self._servable
 
     def input_types(self, signature_name: str) -> Mapping[str, int]:
-        """The DataType of each input alias. Raises InvalidArgument for an unknown signature: only REST calls this."""
+        """The DataType of each input alias. Raises InvalidArgument for an unknown signature, as REST does."""
         name = signature_name or DEFAULT_SIGNATURE
         if name not in self._signatures:
             raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')

@@ -9,9 +9,9 @@ from starlette.types import ASGIApp
 
 
 class RestServer:
-    def __init__(self, app: ASGIApp, bound: socket.socket, drain_timeout: timedelta) -> None:
-        """`bound` is bound and does not listen yet."""
-        self._socket = bound
+    def __init__(self, app: ASGIApp, rest_socket: socket.socket, drain_timeout: timedelta) -> None:
+        """`rest_socket` is bound but does not listen yet."""
+        self._socket = rest_socket
         self._drain_timeout = drain_timeout
         config = uvicorn.Config(
             app,
@@ -23,7 +23,7 @@ class RestServer:
             timeout_graceful_shutdown=int(drain_timeout.total_seconds()),
         )
         self._uvicorn = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._uvicorn.run, args=([bound],), name="rest", daemon=True)
+        self._thread = threading.Thread(target=self._uvicorn.run, args=([rest_socket],), name="rest", daemon=True)
 
     def start(self) -> None:
         """Raises OSError if listening on the port fails."""

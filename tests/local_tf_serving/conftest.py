@@ -1,4 +1,4 @@
-"""The server that tests share which do not change it, and what they need to start another."""
+"""Servers that tests share if they do not change them, and the model version that they serve."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
