@@ -17,7 +17,10 @@ from local_tf_serving.errors import InvalidArgument
 from tests.imagenet_export import images
 
 SIZE: Final = 224
-READABLE: Final = {**images.readable(), "grey PNG of 16 bits": images.encoded(images.grey_of_16_bits(images.cat()), "PNG")}
+READABLE: Final = {
+    **images.readable(),
+    "grey PNG of 16 bits": images.encoded(images.grey_of_16_bits(images.cat()), "PNG"),
+}
 UNREADABLE: Final = images.unreadable()
 
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
