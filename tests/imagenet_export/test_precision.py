@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.models import PHOTOGRAPHS
+from harness.models import PHOTOGRAPHS, WEIGHTS_DIR, has_trained_mobilenet
 from imagenet_export import saved_model
 from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export import images
@@ -29,22 +29,25 @@ def test_float32_is_the_default_and_another_precision_is_another_version(
     assert sandbox.versions() == ["1", "2"]
 
 
-def test_photographs_keep_their_labels(mobilenet: ExportedModel, imagenet_weights: Path) -> None:
+@pytest.fixture(scope="module")
+def bfloat16_version(slow: None) -> Path:
+    """A version of MobileNetV2 with ImageNet weights if there are any, otherwise with random ones."""
+    weights = WEIGHTS_DIR if has_trained_mobilenet() else cached_random_weights(MOBILENET_V2)
+    return cached_export(MOBILENET_V2, "bfloat16", *IN_BFLOAT16, weights=weights)
+
+
+def test_photographs_keep_their_labels(mobilenet: ExportedModel, bfloat16_version: Path) -> None:
     photographs = [images.CAT.read_bytes(), *(path.read_bytes() for path in PHOTOGRAPHS)]
-    version = cached_export(MOBILENET_V2, "imagenet-bfloat16", *IN_BFLOAT16, weights=imagenet_weights)
     expected = mobilenet.predict(photographs)
-    with session_model(version) as in_bfloat16:
+    with session_model(bfloat16_version) as in_bfloat16:
         scores = in_bfloat16.predict(photographs)
     assert scores.dtype == np.float32
     assert (scores.argmax(axis=1) == expected.argmax(axis=1)).all()
     assert 1e-4 < np.abs(scores - expected).max() < 0.06
 
 
-@pytest.mark.slow
-def test_convolutions_compute_in_bfloat16_and_the_softmax_in_float32() -> None:
-    weights = cached_random_weights(MOBILENET_V2)
-    version = cached_export(MOBILENET_V2, "random-bfloat16", *IN_BFLOAT16, weights=weights)
-    (meta_graph,) = saved_model.read(version).meta_graphs
+def test_convolutions_compute_in_bfloat16_and_the_softmax_in_float32(bfloat16_version: Path) -> None:
+    (meta_graph,) = saved_model.read(bfloat16_version).meta_graphs
     types = {
         op: {node.attr["T"].type for node in meta_graph.graph_def.node if node.op == op}
         for op in ("Conv2D", "DepthwiseConv2dNative", "Softmax")

@@ -19,7 +19,7 @@ UNREADABLE = images.unreadable()
 def keras_scores(model: ExportedModel, pixels: Scores) -> Scores:
     """The scores of the original network: pixels [N, size, size, 3] in 0…255 → scores [N, 1000]."""
     application = getattr(keras.applications, model.architecture.name)
-    scores: Scores = model.network.predict(application.preprocess_input(pixels.copy()), verbose=0)
+    scores: Scores = model.network(application.preprocess_input(pixels.copy()), training=False).numpy()
     return scores
 
 
