@@ -20,12 +20,12 @@ from job_store import JobStore
 FAST_MODEL: Final = "mobilenet_v2"
 ACCURATE_MODEL: Final = "inception_v3"
 FIRST_PORTS: Final = range(12_000, 30_000, 50)
-"""Where a stack starts to look for free ports: below the range from which Linux takes the ports of clients."""
+"""Candidates for the start of the search for free ports, below Linux's ephemeral ports."""
 STARTUP_TIMEOUT_S: Final = 90.0
 IDLE_TIMEOUT_S: Final = 120.0
 
 
-@dataclass
+@dataclass  # without slots: __post_init__ and subclasses add attributes
 class Stack:
     directory: Path
     """Logs, and the files of Redis."""
@@ -37,7 +37,10 @@ class Stack:
     redis_maxmemory: str = "1gb"
     model_server_flags: str = ""
     has_priorities: bool = False
-    """Whether the accurate model and the workers run at nice 10, as in `make run`. It would make tests time out."""
+    """Whether the accurate model and the workers run at nice 10, as in `make run`.
+
+    Tests leave this off, because they could time out on a busy machine.
+    """
 
     def __post_init__(self) -> None:
         log = self.directory / "log"
