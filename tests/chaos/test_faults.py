@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -12,9 +13,10 @@ from tests.chaos.faults import all_faults
 from tests.chaos.small_models import export_once
 from tests.chaos.traffic import Load, small_samples
 
-OUTAGE = timedelta(seconds=3)  # longer than the proxy's timeout for Redis
-FAULTS = [fault for fault in all_faults(OUTAGE) if not fault.is_slow]
-SETTINGS = {"LEASE": "1", "PREDICT_DEADLINE": "3"}  # a worker stopped past its lease must not exceed the deadline
+OUTAGE: Final = timedelta(seconds=3)  # longer than the proxy's timeout for Redis
+FAULTS: Final = [fault for fault in all_faults(OUTAGE) if not fault.is_slow]
+SETTINGS: Final = {"LEASE": "1", "PREDICT_DEADLINE": "3"}
+"""Short, but the deadline is longer than a worker is stopped past its lease."""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 

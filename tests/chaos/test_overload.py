@@ -2,6 +2,7 @@ import asyncio
 import time
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import httpx
 import pytest
@@ -11,8 +12,8 @@ from tests.chaos.overload import QUEUE_FULL, overload
 from tests.chaos.small_models import image_of
 from tests.chaos.traffic import Samples, Traffic
 
-HEADERS = {"content-type": "image/png"}
-SLOW_CLIENTS = 100
+HEADERS: Final = {"content-type": "image/png"}
+SLOW_CLIENTS: Final = 100
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
+from typing import Final
+
 from harness.waiting import wait_until
 from tests.chaos.chaos_stack import JOB_TTL_S, ChaosStack
 from tests.chaos.small_models import image_of
 
-HEADERS = {"content-type": "image/png"}
-JOBS = 100
-IMAGE_BYTES = 50_000
+HEADERS: Final = {"content-type": "image/png"}
+JOBS: Final = 100
+IMAGE_BYTES: Final = 50_000
 
 
 async def test_expired_jobs_are_unknown_and_their_memory_is_freed(stack: ChaosStack) -> None:
