@@ -5,6 +5,7 @@ No test downloads anything: exports take their weights from a directory, or run 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import keras
 import pytest
@@ -24,7 +25,7 @@ from tests.imagenet_export.networks import (
 from tests.imagenet_export.sandbox import Sandbox
 from tests.imagenet_export.tiny import TINY, tiny_application
 
-KERAS_BEFORE_NUMPY_2 = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+KERAS_BEFORE_NUMPY_2: Final = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
 """Keras 3.15 converts variables, for example in `save_weights`, with an `__array__` from before NumPy 2."""
 
 

@@ -1,4 +1,4 @@
-"""Networks with weights on which tests can tell right from wrong, and their exports."""
+"""Networks with random weights, and exports that are cached between test runs."""
 
 import functools
 import hashlib
@@ -90,7 +90,7 @@ def write_random_weights(architecture: Architecture, directory: Path) -> None:
 
 
 def cached_random_weights(architecture: Architecture) -> Path:
-    """A directory with such weights."""
+    """A directory with these weights, which later test runs reuse."""
     directory = cached_folder(architecture, "random-weights")
     directory.mkdir(parents=True, exist_ok=True)
     with file_lock(directory / "lock", waiting=lambda: None):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -15,7 +15,7 @@ from imagenet_export.architecture import Architecture
 from imagenet_export.command import main
 from imagenet_export.weights import WEIGHTS_DIR
 
-REFUSING_PROXY = "http://127.0.0.1:9"  # the discard port, which refuses connections
+REFUSING_PROXY: Final = "http://127.0.0.1:9"  # the discard port, which refuses connections
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 import tensorflow as tf
@@ -12,7 +13,7 @@ from imagenet_export.weights import KERAS, UNTRAINED, LocalWeights, Origin, orig
 from imagenet_inception_v3.export import INCEPTION_V3
 from imagenet_mobilenet_v2.export import MOBILENET_V2
 
-NOTHING = LocalWeights(file=None, missing=None, cached=None)
+NO_WEIGHTS: Final = LocalWeights(file=None, missing=None, cached=None)
 
 
 def record_of(origin: Origin) -> ExportRecord:
@@ -30,7 +31,11 @@ def record_of(origin: Origin) -> ExportRecord:
 
 
 def is_up_to_date(
-    newest: ExportRecord, local: LocalWeights = NOTHING, *, allow_untrained: bool = False, retry_download: bool = False
+    newest: ExportRecord,
+    local: LocalWeights = NO_WEIGHTS,
+    *,
+    allow_untrained: bool = False,
+    retry_download: bool = False,
 ) -> bool:
     return fingerprint.is_up_to_date(
         MOBILENET_V2, newest, local, allow_untrained=allow_untrained, retry_download=retry_download

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tests.imagenet_export.networks import ExportedModel, random_network, untrai
 from tests.imagenet_export.tiny import TINY
 
 pytestmark = pytest.mark.timeout(300)  # the first test that uses a model may have to export it
-FOLDER = Path("assets.extra", "openvino")
+FOLDER: Final = Path("assets.extra", "openvino")
 
 
 def test_its_scores_equal_those_of_the_saved_model(model: ExportedModel) -> None:

@@ -1,6 +1,7 @@
 """MobileNetV2 with ImageNet weights names photographs. These tests are skipped without the weights."""
 
 import json
+from typing import Final
 
 import keras
 import numpy as np
@@ -13,11 +14,11 @@ from imagenet_mobilenet_v2.export import MOBILENET_V2
 from tests.imagenet_export import images
 from tests.imagenet_export.networks import ExportedModel
 
-LABELS: list[str] = json.loads((ROOT / "data" / "imagenet_labels.json").read_text(encoding="utf-8"))
-PHOTOGRAPHS = SHARED / "images"
+LABELS: Final[list[str]] = json.loads((ROOT / "data" / "imagenet_labels.json").read_text(encoding="utf-8"))
+PHOTOGRAPHS: Final = SHARED / "images"
 
 # From the photographs' SOURCE.md.
-SUBJECTS = {
+SUBJECTS: Final = {
     "cat_720p.jpg": "Egyptian cat",
     "parrot.jpg": "macaw",
     "hot_dog.jpg": "hotdog",

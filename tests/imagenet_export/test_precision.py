@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from tests.imagenet_export.networks import ExportedModel, cached_export, cached_
 from tests.imagenet_export.sandbox import Sandbox
 
 pytestmark = pytest.mark.timeout(300)  # the first test that uses a model may have to export it
-IN_BFLOAT16 = ("--precision", "bfloat16")
-DT_FLOAT, DT_BFLOAT16 = 1, 14  # tensorflow/core/framework/types.proto
+IN_BFLOAT16: Final = ("--precision", "bfloat16")
+DT_FLOAT: Final = 1  # tensorflow/core/framework/types.proto
+DT_BFLOAT16: Final = 14
 
 
 def test_float32_is_the_default_and_another_precision_is_another_version(

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,6 @@ from imagenet_export.errors import DiskFull, ModelsUnwritable
 from imagenet_export.publishing import ModelFolder
 from imagenet_export.record import ExportRecord
 from imagenet_mobilenet_v2.export import MOBILENET_V2
-
-Write = Callable[[Path], None]
 
 
 @pytest.fixture

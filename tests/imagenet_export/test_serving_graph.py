@@ -1,5 +1,7 @@
 """The scores of the exported models, and how they decode and resize images."""
 
+from typing import Final
+
 import keras
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from tests.imagenet_export.networks import ExportedModel, Scores
 
 pytestmark = pytest.mark.timeout(300)  # the first test that uses a model may have to export it
 
-READABLE = images.readable()
-UNREADABLE = images.unreadable()
+READABLE: Final = images.readable()
+UNREADABLE: Final = images.unreadable()
 
 
 def keras_scores(model: ExportedModel, pixels: Scores) -> Scores:
