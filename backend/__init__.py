@@ -1,11 +1,11 @@
 """The worker: claims jobs, classifies their payloads with the accurate model and records the results.
 
-A job passes these files, in this order:
+A job passes through these files, in this order:
 
     __main__     opens the connections and runs the worker until SIGTERM
     worker       claims batches of jobs, and waits for new jobs when the backlog is empty
-    batch        classifies the payloads of one batch and brings each of its jobs to an end
-    heartbeat    extends the leases of a batch's jobs meanwhile
+    batch        classifies the payloads of one batch, and finishes, fails or requeues each of its jobs
+    heartbeat    extends the leases of a batch's jobs while it is processed
     retrier      retries calls to Redis and the model, with growing pauses
 
 Beside them, `settings` holds the environment variables, and `health` answers the container's health check.

@@ -1,9 +1,9 @@
-"""One batch of claimed jobs: classifies their payloads and brings each job to an end.
+"""One batch of claimed jobs: classifies their payloads, and finishes, fails or requeues each job.
 
 Usually that takes one Predict. Errors are handled like this:
 
 - The model rejects an image, or does not respond before the deadline: the payloads are sent one by one. A job whose
-  payload is rejected fails; a job whose payload alone is too slow is requeued, and the attempt counts.
+  payload is rejected fails; a job whose payload is too slow on its own is requeued, and the attempt counts.
 - The model is unavailable: the batch waits until it is available again, and no attempt counts. The payloads of the
   interrupted Predict are then sent one by one. If the model becomes unavailable during one of these, that job is
   requeued and the attempt counts: an image that crashes the model server becomes a dead letter after `max_attempts`
@@ -44,7 +44,7 @@ MAX_OUTAGE_DEADLINES: Final = 10
 
 @dataclass(slots=True)
 class BatchContext:
-    """What all batches of a process share."""
+    """The objects and the state that all batches of a process share."""
 
     store: JobStore
     model: Classifier
@@ -68,7 +68,7 @@ class Batch:
         self._groups.extend([claim] for claim in claims if claim.attempt > 1)
 
     async def work(self) -> None:
-        """Bring each job to an end. Returns early, with some jobs `unfinished`, when the worker is stopping."""
+        """Finish, fail or requeue each job. Returns early, with some jobs `unfinished`, if the worker is stopping."""
         while self._groups and not self._retrier.is_stopping:
             group = self._groups.popleft()
             if self._is_lone_suspect(group):  # an outage that began before its Predict must not cost it an attempt
@@ -155,7 +155,7 @@ class Batch:
         return len(group) == 1 and group[0].job_id in self._suspects
 
     def _is_refused_too_long(self, claim: Claim) -> bool:
-        """If other jobs succeed meanwhile, the payload is the likely cause, and one deadline is long enough."""
+        """If other jobs have succeeded since, the payload is the likely cause, and one deadline is long enough."""
         now = time.monotonic()
         since = self._refused_since.setdefault(claim.job_id, now)
         deadlines = 1 if self._context.last_success > since else MAX_OUTAGE_DEADLINES

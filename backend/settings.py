@@ -10,9 +10,9 @@ from service_settings import Seconds, SecondsOrZero, ServiceSettings
 
 class Settings(ServiceSettings):
     batch_size: int = Field(8, ge=1)
-    """The most images in one Predict."""
+    """Maximum number of images in one Predict."""
     batches_in_flight: int = Field(2, ge=1)
-    """Batches worked on concurrently: the next batch waits at the model while the results of one are recorded."""
+    """Concurrent batches: the model server has the next batch already while the results of one are recorded."""
     predict_deadline: Seconds = timedelta(seconds=60)
     """For one Predict of a whole batch."""
     lease: Seconds = timedelta(seconds=15)

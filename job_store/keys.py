@@ -1,6 +1,6 @@
 """Every Redis key. Outside this file, only `claim.lua` and `end.lua` build keys, from `Keys.root`.
 
-| key                     | type       | holds                                        | lives                         |
+| key                     | type       | holds                                        | lifetime                      |
 |-------------------------|------------|----------------------------------------------|-------------------------------|
 | `{prefix}:job:<id>`     | hash       | a job: status, both answers, times, attempts | `pending_ttl`, then `job_ttl` |
 | `{prefix}:image:<id>`   | string     | the payload, until its job succeeds          | as long as its job            |

@@ -22,8 +22,8 @@ from job_store.policy import Policy
 from job_store.scripts import Script
 
 CLAIM_DEADLINE: Final = timedelta(seconds=1)
-"""Redis ignores a claim that it executes later than this after it was sent, because the worker may have timed out by
-then. It must be shorter than the timeout of a worker's connection."""
+"""Redis ignores a claim that it executes later than this after the worker sent it, because the worker may have timed
+out. The deadline must be shorter than the timeout of a worker's connection."""
 
 
 @dataclass(frozen=True, slots=True)

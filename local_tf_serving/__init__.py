@@ -12,7 +12,7 @@ Start and stop:
     ports               binds both ports before a model is loaded
     server              opens the ports when a version is available, and drains requests on SIGTERM
 
-The path of a request, from the wire to the numbers:
+The path of a request:
 
     grpc_api            translates gRPC calls and errors
     rest_api            translates HTTP requests and errors: rest_server runs it, json_request, json_response and
@@ -25,11 +25,11 @@ The path of a request, from the wire to the numbers:
     tensorflow_engine   runs any SavedModel; stderr_filter hides what TensorFlow prints on import
     automatic_engine    chooses one of these two for each version; the default
 
-The life of a version, in a thread of its own:
+Loading and unloading of versions, in a thread of its own:
 
     manager             polls the base path; loads, swaps and unloads versions
     versions            lists the versions in the base path
-    warmup              replays the requests that a version brings along, before it is available
+    warmup              replays the requests that are stored with a version, before it is available
     memory              returns freed memory to the system
 
 Used everywhere: errors (status codes and exceptions), engines (creates an engine by its name), protos (imports

@@ -1,8 +1,8 @@
-"""Exceptions and the canonical status code of each, independent of a protocol.
+"""Exceptions and the canonical status code of each, independent of the protocol.
 
 ServingError             any code; engines raise it for an error of the model
 ├── Cancelled            the load is no longer needed
-├── InvalidArgument      the request is invalid, whatever model is loaded
+├── InvalidArgument      the request is invalid, regardless of the loaded model
 ├── NotFound             the model or version does not exist, or no version is available
 ├── FailedPrecondition   the request does not fit the loaded model
 ├── DeadlineExceeded     the request's deadline has passed

@@ -1,6 +1,6 @@
 """The command line, in TensorFlow's flag syntax: only `--name=value`.
 
-Names and defaults are TensorFlow Serving's (model_servers/server.h); the flags of this server's own come last.
+Names and defaults are TensorFlow Serving's (model_servers/server.h); flags that only this server has come last.
 """
 
 import os

@@ -109,7 +109,7 @@ def _add_named(instance: dict[str, Any], position: int, tensors: Mapping[str, Js
 def _add(rows: JsonTensor, value: Any, location: str) -> None:
     try:
         rows.add(value)
-    except ServingError as error:  # TensorFlow Serving replaces any code by this one
+    except ServingError as error:  # TensorFlow Serving replaces any code with this one
         raise InvalidArgument(
             f"Failed to process {location} of 'instances' list. Error: {error.code.name}: {error.message}"
         ) from error

@@ -107,7 +107,7 @@ def write(name: str, proto: TensorProto) -> Any:
         raise InvalidArgument(f"Failed to write JSON value for tensor type: {tensor.type_name(proto.dtype)}")
     array = tensor.to_array(proto)
     if proto.dtype == types_pb2.DT_FLOAT:
-        # By way of text, so that the float32 0.1 is written as 0.1 and not as 0.10000000149011612.
+        # Converted to text first, so that the float32 0.1 is written as 0.1 and not as 0.10000000149011612.
         return array.astype(str).astype(np.float64).tolist()
     if proto.dtype == types_pb2.DT_STRING:
         convert = _to_base64 if name.endswith(BYTES_SUFFIX) else _to_text

@@ -1,7 +1,7 @@
 """Keeps the newest version of a model available: polls its base path; loads, swaps and unloads versions.
 
 The rules are TensorFlow Serving's: version policy latest(1), and AvailabilityPreservingPolicy, which unloads the old
-version only when the new one is available. Everything runs in the thread that calls `run`, so nothing is locked.
+version only when the new one is available. Everything runs in the thread that calls `run`, so no lock is needed.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""Corrects two habits of Python and malloc: some memory is returned to the system too late, some too early."""
+"""Tunes when Python and malloc return memory to the system: by default some is returned too late, some too early."""
 
 import ctypes
 import gc

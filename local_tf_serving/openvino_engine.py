@@ -34,7 +34,7 @@ PRECISION_TYPES: Final = {"float32": openvino.Type.f32, "bfloat16": openvino.Typ
 
 
 class OpenVINOEngine:
-    """Runs one stream of one thread per CPU and one image at a time in each, so a batch is spread over all CPUs.
+    """Runs one single-threaded stream per CPU, each with one image at a time, so a batch is spread over all CPUs.
 
     Images per second on 2 CPUs, inference only, with four concurrent requests; the last column is one request of eight:
 

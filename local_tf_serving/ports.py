@@ -1,4 +1,4 @@
-"""Binds the ports before a model is loaded, so that a port in use is reported at once."""
+"""Binds the ports before a model is loaded, so that a port in use is reported immediately."""
 
 import errno
 import socket

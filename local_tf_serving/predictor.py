@@ -28,7 +28,7 @@ class Predictor:
         return self._signatures[name].inputs
 
     def predict(self, request: PredictRequest, timeout: timedelta | None) -> PredictResponse:
-        """Run the signature that the request names, whatever model it names. Raises ServingError.
+        """Run the signature that the request names; the model that it names is ignored. Raises ServingError.
 
         The response's model_spec has the signature's name only.
         """

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# tensorflow-cpu 2.21 prints these while it is imported, whatever TF_CPP_MIN_LOG_LEVEL is.
+# tensorflow-cpu 2.21 prints these while it is imported, regardless of TF_CPP_MIN_LOG_LEVEL.
 IMPORT_MESSAGES: Final = (
     b"All log messages before absl::InitializeLog() is called are written to STDERR",
     b"oneDNN custom operations are on.",
@@ -18,7 +18,7 @@ IMPORT_MESSAGES: Final = (
 def stderr_filter() -> Iterator[None]:
     """Drop TensorFlow's import messages from standard error, unless the user has set TF_CPP_MIN_LOG_LEVEL.
 
-    Other lines are printed when the block ends. If the block raises, all lines are.
+    Other lines are printed when the block ends. If the block raises an exception, all lines are printed.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield

@@ -64,8 +64,8 @@ class TensorFlowServable:
     ) -> list[Array]:
         """Skip the checks of Session.run, which take 95 of 115 µs.
 
-        One of them would also differ from TensorFlow Serving: Session.run rejects a feed of another shape than its
-        placeholder's, where TensorFlow Serving runs the graph and an op fails.
+        One of the checks would also differ from TensorFlow Serving: Session.run rejects a feed of another shape than
+        its placeholder's, while TensorFlow Serving runs the graph, in which an op may fail.
         """
         try:
             feeds = {self._feeds[signature_name][alias]: array for alias, array in inputs.items()}

@@ -35,7 +35,7 @@ class Upload:
         self.size = 0
 
     def reserve(self, count: int) -> None:
-        """Raises `Overloaded`. A small upload, or the only one, is never refused: it has a limit of its own."""
+        """Raises `Overloaded`. A small upload, or the only one, is never refused here; `Limits` bounds its size."""
         budget = self._budget
         is_only = budget.used == self.size
         is_small = self.size + count <= MAX_EXEMPT_BYTES

@@ -43,9 +43,9 @@ UPRIGHT_TRANSPOSE: Final = {
 class Normalizer:
     """Decodes a large image once, so that the model servers and Redis handle a small one.
 
-    The models scale every image to 224 or 299 pixels a side. An image that is much larger, or that a model would not
-    see as a person does (rotated by its EXIF orientation, CMYK, 16 bits, WebP), becomes a small upright RGB JPEG.
-    Other images pass unchanged and are not decoded.
+    The models scale every image to 224 or 299 pixels a side. An image that is much larger, or that the models would not
+    decode as an image viewer displays it (rotated by its EXIF orientation, CMYK, 16 bits, WebP), becomes a small
+    upright RGB JPEG. Other images pass unchanged and are not decoded.
     """
 
     side: int
@@ -84,7 +84,7 @@ def to_upright_jpeg(image: bytes, header: ImageHeader, side: int) -> bytes:
     scale = min(1.0, side / min(header.width, header.height)) if side else 1.0
     size = max(1, round(header.width * scale)), max(1, round(header.height * scale))
     if max(size) > MAX_JPEG_SIDE:
-        raise TooLarge(f"the image is {max(size)} pixels long, and the limit is {MAX_JPEG_SIDE}: crop it")
+        raise TooLarge(f"the image's longer side has {max(size)} pixels, and the limit is {MAX_JPEG_SIDE}: crop it")
     try:
         with Image.open(io.BytesIO(image), formats=[FORMATS[header.media_type]]) as decoder:
             if decoder.size != (header.width, header.height):

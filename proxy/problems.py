@@ -53,7 +53,7 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
 
 DETAILS: Final[dict[type[Exception], str]] = {
     ImageRejected: "the model can't decode the image: it is broken or cut off; send the whole file, or save it again",
-    StoreUnavailable: "the job store did not respond: ask for the job again later, no accepted job is lost",
+    StoreUnavailable: "the job store did not respond: request the job again later; no accepted job is lost",
 }
 """Replaces the text of errors that are written for the log and not for clients."""
 
@@ -123,7 +123,7 @@ def _respond_to_unexpected(request: Request, error: Exception) -> Response:
         "request failed", path=request.url.path, status=500, problem=problem.slug, exc_info=error
     )
     return problem_response(
-        request, problem, "the service has a bug: report it with this trace_id, which is in its log"
+        request, problem, "the service has a bug: report it with this trace_id, which the service's log contains"
     )
 
 

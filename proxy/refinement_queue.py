@@ -47,7 +47,8 @@ class RefinementQueue:
     """Submits jobs to the store, and never delays the fast answer by much more than `timeout`.
 
     While Redis hangs, every request would wait for the timeout. So one failure opens the circuit breaker, and jobs are
-    shed at once for `cooldown`. After that, one request at a time tries the store, and the first response closes it.
+    shed immediately for `cooldown`. After that, one request per `cooldown` tries the store, and the first response
+    closes the circuit breaker.
     """
 
     def __init__(self, store: Store, timeout: timedelta, cooldown: timedelta) -> None:

@@ -44,8 +44,8 @@ class Settings(ServiceSettings):
     max_bytes_in_flight: int = Field(256 * 1024 * 1024, gt=0)
     """Size of all concurrent uploads of one process. Further uploads get a 503."""
     normalized_side: int = Field(448, ge=0)
-    """An image whose shorter side has at least twice as many pixels is scaled down to this. The models use 224 and 299.
-    0: images keep their size."""
+    """The shorter side, in pixels, to which an image is scaled down if its shorter side is at least twice as long. The
+    models use 224 and 299. 0: images keep their size."""
 
     body_timeout: Seconds = timedelta(seconds=60)
     """A body that takes longer to arrive gets a 408, so that a slow client can't hold its connection forever."""
@@ -55,4 +55,4 @@ class Settings(ServiceSettings):
     queue_timeout: Seconds = timedelta(milliseconds=250)
     """For queueing a job. The fast answer then goes out without one."""
     queue_cooldown: SecondsOrZero = timedelta(seconds=1)
-    """After queueing failed, jobs are shed without trying for this long."""
+    """After queueing failed, jobs are shed for this long without contacting Redis."""

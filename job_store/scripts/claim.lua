@@ -10,8 +10,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local claims = {}
 
--- After a stall, Redis executes also the commands of workers that have timed out meanwhile. Such a claim would cost its
--- jobs an attempt and a lease although no worker has them.
+-- After a stall, Redis also executes the commands of workers that have timed out since. Such a claim would cost its jobs
+-- an attempt, and a lease during which no worker has them.
 if now > valid_until_ms then return {claims, '0-0'} end
 
 local function claim(entry, id)
