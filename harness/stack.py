@@ -99,7 +99,7 @@ class Stack:
         await self.wait_until_up()
 
     async def wait_until_up(self) -> None:
-        """Return when the proxy reports both models as healthy. Raise `ProcessEnded` if a process ends meanwhile."""
+        """Return when the proxy reports both models as healthy. Raise `ProcessEnded` if a process ends first."""
 
         async def is_up() -> bool:
             for process in self.processes.values():

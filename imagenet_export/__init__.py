@@ -2,10 +2,10 @@
 
 In the order an export runs:
 
-architecture    what differs between the two models
+architecture    the properties in which the two models differ
 command         the command line
 publishing      publishes a version atomically, removes old ones, excludes concurrent exports
-record          what a published version was made of
+record          what a published version was made from
 weights         finds the weights on this machine                    (no TensorFlow)
 fingerprint     decides whether the newest version is up to date     (no TensorFlow)
 export          the steps of one export
@@ -20,5 +20,5 @@ openvino_ir     writes the same network for OpenVINO
 warmup          writes the requests a server replays before it serves the version
 verification    compares the written version with the network
 progress        prints the steps
-errors          why an export failed
+errors          the errors of an export
 """

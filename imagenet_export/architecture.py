@@ -1,4 +1,4 @@
-"""What differs between the exports."""
+"""The properties in which the exported models differ."""
 
 from dataclasses import dataclass
 

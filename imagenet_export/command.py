@@ -99,7 +99,9 @@ def _prepare_environment() -> None:
 def _warn_if_untrained(version: Version) -> None:
     record = version.record
     if record is not None and not record.is_trained:
-        print(f"!!! {record.model}: UNTRAINED WEIGHTS, its labels mean nothing (--retry-download asks Keras again) !!!")
+        print(
+            f"!!! {record.model}: UNTRAINED WEIGHTS, its labels mean nothing (--retry-download tries Keras again) !!!"
+        )
 
 
 def _parser(architecture: Architecture) -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Why there is no new version.
+"""The errors of an export, after which there is no new version.
 
     ExportError
     ├── DependencyMissing    TensorFlow, Keras or tensorflow-serving-api is not installed
@@ -45,5 +45,5 @@ class ModelsUnwritable(ExportError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of `error`'s message: Keras and HDF5 may add pages to it."""
+    """Return the first line of `error`'s message: messages of Keras and HDF5 may be pages long."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -25,7 +25,7 @@ def build(
     The network takes float32 images [N, size, size, 3] and returns softmax scores [N, 1000]. Raises WeightsUnreadable,
     WeightsUnavailable.
     """
-    keras.config.set_floatx("float32")  # ~/.keras/keras.json may say otherwise
+    keras.config.set_floatx("float32")  # ~/.keras/keras.json may set other defaults
     keras.config.set_image_data_format("channels_last")
     if local.missing is not None:
         progress.print(f"{WEIGHTS_DIR} is set, but {local.missing} does not exist: trying Keras's cache and download")
@@ -78,7 +78,7 @@ def _from_keras(architecture: Architecture, local: LocalWeights, progress: Progr
 def _advice(architecture: Architecture) -> str:
     return (
         f"connect to the network, or set {WEIGHTS_DIR} to a directory with {architecture.weights_file}, "
-        "or pass --allow-untrained if labels need not mean anything"
+        "or pass --allow-untrained if meaningless labels are acceptable"
     )
 
 

@@ -49,7 +49,7 @@ def write(architecture: Architecture, fused: keras.Model, model: SavedModel, ver
 
 
 def predict(version: Path, pixels: Scores) -> Scores:
-    """Scores, float32 [N, 1001], of float32 pixels [N, size, size, 3] in 0…255. Every processor computes in float32."""
+    """Scores, float32 [N, 1001], of float32 pixels [N, size, size, 3] in 0…255, in float32 on every processor."""
     precision = {openvino.properties.hint.inference_precision: openvino.Type.f32}
     compiled = openvino.Core().compile_model(version / FOLDER / "model.xml", "CPU", precision)
     scores: Scores = compiled(pixels)[0]

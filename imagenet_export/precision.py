@@ -6,8 +6,9 @@ Measured on 2 cores with AVX512-BF16: CPU milliseconds per image in a session, i
     MobileNetV2    11.5 | 10.1    7.8 | 5.5    0.035, on five photographs, whose labels do not change
     InceptionV3    66.0 | 38.8    57  | 32     0.013 (untrained weights)
 
-InceptionV3 gains much. MobileNetV2 gains little, because its depthwise convolutions gain nothing. Processors without
-bfloat16 emulate it, slower than float32, so it is used only on request: `--precision bfloat16`.
+InceptionV3 becomes much faster. MobileNetV2 becomes only a little faster, because its depthwise convolutions do not
+become faster at all. On processors without bfloat16, TensorFlow emulates it, which is slower than float32, so it is
+used only on request: `--precision bfloat16`.
 """
 
 import keras

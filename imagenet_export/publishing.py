@@ -51,7 +51,7 @@ class ModelFolder:
         self.model = model
 
     def versions(self) -> list[Version]:
-        """Oldest first. As in TensorFlow Serving, a version is a folder whose name is a number, even `000123`."""
+        """Oldest first. As in TensorFlow Serving, versions are folders whose names are numbers, even `000123`."""
         try:
             children = list(self.path.iterdir())
         except (FileNotFoundError, NotADirectoryError):
@@ -109,7 +109,7 @@ class ModelFolder:
         return self.path / f"{UNFINISHED_PREFIX}{os.getpid()}"
 
     def _remove_leftovers(self) -> None:
-        """Remove the unfinished folders of exports that died: a live one would hold the lock."""
+        """Remove the unfinished folders of exports that were killed: a running export would hold the lock."""
         for leftover in self.path.glob(f"{UNFINISHED_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""`assets.extra/export.json`: what a published version was made of."""
+"""`assets.extra/export.json`: what a published version was made from."""
 
 import json
 from dataclasses import asdict, dataclass, fields

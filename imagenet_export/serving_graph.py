@@ -1,14 +1,15 @@
 """Builds the served graph: encoded images in, scores out. Decoding, resizing and scaling are part of the graph.
 
 Accepted: JPEG (grey, RGB, CMYK; baseline and progressive) and PNG (grey, palette, RGB, with alpha, 1 to 16 bits).
-Alpha is dropped, not composited: the stored colours are used. Of 16 bits, the upper 8 are used. EXIF orientation is
+Alpha is dropped, not composited: the stored colours are used. The upper 8 of 16 bits are used. EXIF orientation is
 ignored. A truncated file is rejected instead of being completed with grey. GIF, BMP, WebP and all other formats are
-rejected, even if TensorFlow can decode them: that varies with its release, and all servers must accept the same images.
+rejected, even if TensorFlow can decode them: the formats that it decodes vary between its releases, and all servers
+must accept the same images.
 
-An engine without TensorFlow gets the same pixels from Pillow. `convert("RGB")` decodes the same (except grey of 16
-bits), and `resize(…, Resampling.BILINEAR)` resizes the same if it is given each band in mode "F". Given uint8, Pillow
-rounds after each axis, which moves single pixels by up to 1 and scores of photographs by up to 0.04. This graph keeps
-the exact values.
+An engine without TensorFlow gets the same pixels from Pillow. `convert("RGB")` decodes to the same pixels (except for
+16-bit grey), and `resize(…, Resampling.BILINEAR)` of each band in mode "F" has the same result. From uint8, Pillow
+would round after each axis, which changes single pixels by up to 1 and scores of photographs by up to 0.04. This graph
+does not round.
 """
 
 from collections.abc import Callable

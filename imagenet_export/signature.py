@@ -1,4 +1,4 @@
-"""The names that both exports promise to clients. This module imports no library."""
+"""The names in both exports that clients depend on. This module imports only the standard library."""
 
 from typing import Final
 

@@ -1,8 +1,8 @@
 """Random weights, for machines without ImageNet weights.
 
-Their labels mean nothing, but a system behaves with them as with trained ones: scores are finite and not saturated, and
-different images get different labels, so an answer to the wrong image is noticed. Keras's own initialization does not
-achieve this: with it, MobileNetV2 gives a score of 0.001 to every class of every image.
+Their labels are meaningless, but a system behaves as with trained weights: scores are finite and not saturated, and
+different images get different labels, so tests detect an answer for the wrong image. Keras's own initialization does
+not achieve this: with it, MobileNetV2 gives every class of every image a score of 0.001.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""Finds the weights on this machine, without TensorFlow, so that a start with nothing to export takes milliseconds."""
+"""Finds the weights on this machine, without TensorFlow, so that checking whether to export takes milliseconds."""
 
 import hashlib
 import os

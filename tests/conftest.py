@@ -1,4 +1,4 @@
-"""The shared fixtures: a real Redis, the exported models, and all processes of the pattern."""
+"""The shared fixtures: a real Redis, the exported models, and all processes of the service."""
 
 import signal
 import sys

@@ -22,7 +22,9 @@ async def run_all(
     report: Callable[[CampaignResult], None],
 ) -> Sequence[CampaignResult]:
     """Start `concurrency` services. Each takes the next fault when it is done with one."""
-    remaining = sorted(enumerate(faults), key=lambda item: item[1].poison is not None)  # poison takes longest: first
+    remaining = sorted(
+        enumerate(faults), key=lambda item: item[1].poison is not None
+    )  # poison, the slowest, is popped first
     results: dict[int, CampaignResult] = {}
 
     async def run_remaining(number: int) -> None:

@@ -107,7 +107,7 @@ class ChaosStack(Stack):
 async def chaos_stack(
     directory: Path, models: Path, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[ChaosStack]:
-    """Start a stack on a copy of the models in `directory`, and stop it in any case."""
+    """Start a stack on a copy of the models in `directory`, and always stop it."""
     shutil.copytree(models, directory / "models", symlinks=True)
     stack = ChaosStack(directory, directory / "models", {**SETTINGS, **(settings or {})})
     async with AsyncExitStack() as contexts:

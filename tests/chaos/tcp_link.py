@@ -1,4 +1,4 @@
-"""A TCP proxy that injects network faults: delay, throttling, stalls and closed connections."""
+"""Forwards TCP connections and injects network faults: delay, throttling, stalls and closed connections."""
 
 import asyncio
 from contextlib import suppress
@@ -66,7 +66,7 @@ class TcpLink:
         self._flowing.clear()
 
     def cut(self) -> None:
-        """Close all connections, drop data in transit, and close new connections at once."""
+        """Close all connections, drop data in transit, and close new connections immediately."""
         self._is_cut = True
         for connection in self._connections:
             connection.cancel()

@@ -47,7 +47,9 @@ async def test_redis_memory_limits_the_queue(stack: ChaosStack) -> None:
     await stack.wait_until_idle()
 
 
-async def test_requests_beyond_the_fast_models_queue_are_refused_at_once(stack: ChaosStack, samples: Samples) -> None:
+async def test_requests_beyond_the_fast_models_queue_are_refused_immediately(
+    stack: ChaosStack, samples: Samples
+) -> None:
     """The fast model takes 4 requests at a time and 128 may wait, so most of 300 concurrent ones are refused."""
     stack.fast_model_link.delay_s = 0.05
     limits = httpx.Limits(max_connections=None)

@@ -99,7 +99,7 @@ async def test_a_run_stops_all_its_processes_and_the_next_run_still_has_the_jobs
 
 
 @pytest.mark.timeout(200)
-async def test_untrained_weights_are_announced_after_the_start(run: Run) -> None:
+async def test_a_run_warns_of_untrained_weights_after_its_start(run: Run) -> None:
     run.start()
     await run.wait_until_printed(READY)
     newest = max((Path(run.environment["MODELS_DIR"]) / "inception_v3").glob("[0-9]*"), key=lambda p: int(p.name))

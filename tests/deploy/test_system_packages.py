@@ -43,7 +43,7 @@ def test_root_installs_what_is_missing(machine: Machine, capsys: pytest.CaptureF
     assert capsys.readouterr() == ("make: installing curl, wrk\n", "")
 
 
-def test_other_users_read_what_is_missing_and_how_to_install_it(
+def test_for_other_users_make_prints_what_is_missing_and_how_to_install_it(
     machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert machine.check(user=1000, programs=["git", "faketime", "curl"], apt_get="") == []

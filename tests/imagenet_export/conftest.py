@@ -49,7 +49,7 @@ def model(slow: None, request: pytest.FixtureRequest) -> Iterator[ExportedModel]
 def imagenet_weights(slow: None) -> Path:
     """A directory with MobileNetV2's ImageNet weights."""
     if not (WEIGHTS_DIR / MOBILENET_V2.weights_file).is_file():
-        pytest.skip(f"needs {MOBILENET_V2.weights_file} in IMAGENET_WEIGHTS_DIR: other weights don't name photographs")
+        pytest.skip(f"needs {MOBILENET_V2.weights_file} in IMAGENET_WEIGHTS_DIR: other weights give meaningless labels")
     return WEIGHTS_DIR
 
 

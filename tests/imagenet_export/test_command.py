@@ -34,7 +34,7 @@ def test_without_weights_the_error_is_one_line_that_says_what_to_do(mobilenet_sa
     assert mobilenet_sandbox.versions() == []
 
 
-def test_untrained_weights_are_announced_in_the_output_the_record_and_the_signature(
+def test_untrained_weights_are_reported_in_the_output_the_record_and_the_signature(
     untrained_export: tuple[Sandbox, str],
 ) -> None:
     sandbox, output = untrained_export
@@ -80,7 +80,7 @@ def test_a_second_run_exports_nothing_and_does_not_import_tensorflow(untrained_e
     assert sandbox.versions() == ["1"]
 
 
-def test_fewer_than_two_kept_versions_are_rejected(capsys: pytest.CaptureFixture[str]) -> None:
+def test_keeping_fewer_than_two_versions_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(MOBILENET_V2, ["--models-dir", "models", "--keep", "1"])
     assert exit_info.value.code == 2

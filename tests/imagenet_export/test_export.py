@@ -1,4 +1,4 @@
-"""Which weights an export uses, when it publishes a version, and why it may not."""
+"""Which weights an export uses, when it publishes a version, and when it fails."""
 
 import json
 import shutil

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)  # the first test that uses a model may ha
 FOLDER: Final = Path("assets.extra", "openvino")
 
 
-def test_its_scores_equal_those_of_the_saved_model(model: ExportedModel) -> None:
+def test_the_scores_of_the_ir_equal_those_of_the_saved_model(model: ExportedModel) -> None:
     four = images.four_different()
     size = model.architecture.input_size
     pixels = np.stack([images.resized(Image.fromarray(images.rgb(image)), size) for image in four])

@@ -1,4 +1,4 @@
-"""MobileNetV2 with ImageNet weights names photographs. These tests are skipped without the weights."""
+"""MobileNetV2 with ImageNet weights classifies photographs correctly. Without the weights, these tests are skipped."""
 
 import json
 from typing import Final

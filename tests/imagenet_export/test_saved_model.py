@@ -52,7 +52,7 @@ def test_attributes_with_default_values_are_omitted_for_older_servers(model: Exp
     assert meta_graph.meta_info_def.stripped_default_attrs
 
 
-def test_the_loader_of_tensorflow_2_reads_it(model: ExportedModel) -> None:
+def test_the_loader_of_tensorflow_2_reads_the_saved_model(model: ExportedModel) -> None:
     loaded = tf.saved_model.load(str(model.version))
     cat = images.CAT.read_bytes()
     scores = loaded.signatures["serving_default"](tf.constant([cat]))["scores"].numpy()

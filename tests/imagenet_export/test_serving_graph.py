@@ -103,7 +103,7 @@ def test_resizing_equals_the_bilinear_resize_of_pillow(original: tuple[int, int]
     np.testing.assert_allclose(resized, rounded, atol=1.1)  # Pillow rounds uint8 after each axis
 
 
-def test_pixels_are_scaled_like_in_keras(model: ExportedModel) -> None:
+def test_pixels_are_scaled_as_in_keras(model: ExportedModel) -> None:
     size = model.architecture.input_size
     image = images.cat().resize((size, size))  # already has the right size, so that it is only scaled
     scaled = serving_graph.network_input(model.architecture, tf.constant([images.encoded(image, "PNG")])).numpy()

@@ -1,4 +1,4 @@
-"""Random weights, which are good enough to try a system."""
+"""Random weights, with which a system behaves as with trained ones."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def untrained_scores(architecture: Architecture) -> Scores:
 
 
 @pytest.mark.parametrize("architecture", [MOBILENET_V2, INCEPTION_V3], ids=lambda architecture: architecture.name)
-def test_different_images_get_different_labels_and_none_is_certain(architecture: Architecture) -> None:
+def test_different_images_get_different_labels_and_no_score_is_saturated(architecture: Architecture) -> None:
     scores = untrained_scores(architecture)
     assert np.isfinite(scores).all()
     assert len(set(scores.argmax(axis=1))) >= 3

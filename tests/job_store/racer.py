@@ -3,7 +3,7 @@
     python -m tests.job_store.racer URL SEED JOBS
 
 Prints one JSON object per line: {"submitted": id} for each job, {"ended": id, "result": output or error} for each
-recorded result, and {"refused": id} for each that came too late. SIGTERM ends it.
+recorded result, and {"refused": id} for each late result. SIGTERM ends the process.
 """
 
 import asyncio

@@ -128,7 +128,7 @@ async def test_an_invalid_id_on_the_channel_does_not_end_the_subscription(
     assert (await result_of(waiter)).status is JobStatus.SUCCEEDED
 
 
-async def test_a_wait_for_an_unknown_job_returns_at_once(completions: Completions) -> None:
+async def test_a_wait_for_an_unknown_job_returns_immediately(completions: Completions) -> None:
     assert await asyncio.wait_for(completions.wait("unknown", LONG_TIMEOUT), MAX_WAIT_S) is None
 
 
@@ -150,7 +150,7 @@ async def test_a_waiter_receives_none_when_the_job_expires(store: JobStore, comp
     assert await waiter is None
 
 
-async def test_a_job_that_has_ended_is_returned_at_once_without_a_subscription(store: JobStore) -> None:
+async def test_a_job_that_has_ended_is_returned_immediately_without_a_subscription(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     await store.finish(await claim_one(store), SIAMESE)
     job = await asyncio.wait_for(Completions(store.redis, store).wait(job_id, LONG_TIMEOUT), MAX_WAIT_S)

@@ -1,4 +1,4 @@
-"""When Redis's memory is full, only new jobs are refused. Everything else continues, so that memory becomes free."""
+"""When Redis's memory is full, only new jobs are refused. Everything else continues, which frees memory."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Drives a `Manager` step by step, with an engine that loads at once and a manual clock."""
+"""Drives a `Manager` step by step, with a fake engine that loads without delay and a manual clock."""
 
 import time
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Versions are published and removed while one server runs, and its clients notice nothing."""
+"""Versions are published and removed while one server runs, and no request of its clients fails."""
 
 import shutil
 import threading
@@ -188,7 +188,9 @@ async def test_a_version_whose_warm_up_fails_does_not_become_available(
     assert version(swapped) == newest
 
 
-async def test_a_missing_base_path_unloads_no_version_and_an_empty_one_all(swapped: ModelServer, newest: int) -> None:
+async def test_a_missing_base_path_unloads_no_version_and_an_empty_one_unloads_all(
+    swapped: ModelServer, newest: int
+) -> None:
     renamed = swapped.base_path.with_name("renamed")
     swapped.base_path.rename(renamed)
     await wait_until(lambda: swapped.log_lines("base path unreadable"))

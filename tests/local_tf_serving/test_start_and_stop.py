@@ -1,4 +1,4 @@
-"""The process: when its ports open, how it ends, and what it reports to its user."""
+"""The process: when its ports open, how it ends, and how it reports errors."""
 
 import signal
 import socket

@@ -64,7 +64,7 @@ async def run_ready_tasks() -> None:
         await asyncio.sleep(0)
 
 
-async def test_an_image_is_sent_at_once_and_alone_while_a_permit_is_free() -> None:
+async def test_an_image_is_sent_immediately_and_alone_while_a_permit_is_free() -> None:
     model = FakeModel()
     requests = submit(batcher_of(model, concurrency=2, max_queued=0), b"1", b"2")
     await run_ready_tasks()

@@ -31,7 +31,7 @@ def test_an_upload_releases_its_bytes_when_it_ends_with_or_without_an_error() ->
         second.reserve(500 * KB)
 
 
-def test_released_bytes_are_available_at_once() -> None:
+def test_released_bytes_are_available_immediately() -> None:
     budget = ByteBudget(BUDGET)
     with budget.upload() as first, budget.upload() as second:
         first.reserve(900 * KB)

@@ -13,7 +13,7 @@ from tests.images import JPEG_HEADERS, encode_image
 from tests.proxy.own_proxy import own_proxy
 
 
-async def test_beyond_the_limits_requests_get_a_503_and_the_others_their_predictions(
+async def test_requests_beyond_the_limits_get_a_503_and_the_others_get_predictions(
     stack: Stack, tmp_path: Path
 ) -> None:
     image = encode_image(size=(256, 256))

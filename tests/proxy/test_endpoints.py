@@ -1,4 +1,4 @@
-"""The frozen endpoints, and the fast answer while other components fail."""
+"""The endpoints, whose bodies must not change, and the fast answer while other components fail."""
 
 import asyncio
 import re
@@ -31,7 +31,7 @@ from tests.proxy.own_proxy import own_proxy
         ("/job/%22no%20id%22", '{"\\"no id\\"":{"prediction":null}}'),
     ],
 )
-async def test_a_body_is_frozen_to_the_byte(path: str, body: str, client: httpx.AsyncClient) -> None:
+async def test_a_body_has_exactly_these_bytes(path: str, body: str, client: httpx.AsyncClient) -> None:
     response = await client.get(path)
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
