@@ -36,7 +36,7 @@ from tf_serving_client import (
 )
 
 MAX_MODEL_PAUSE_S: Final = 1.0
-"""Between an error of the model and the next Predict. The length of each pause is random."""
+"""Limits the pause between an error of the model and the next Predict. The length of each pause is random."""
 
 MAX_OUTAGE_DEADLINES: Final = 10
 """If no job succeeds at all, a refused job is retried for this many Predict deadlines before its attempt counts."""

@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
     batches_in_flight: int = Field(2, ge=1)
     """Concurrent batches: the model server has the next batch already while the results of one are recorded."""
     predict_deadline: Seconds = timedelta(seconds=60)
-    """For one Predict of a whole batch."""
+    """Time limit of one Predict, which contains a whole batch."""
     lease: Seconds = timedelta(seconds=15)
     """How long a job stays with a worker that sends no heartbeat, before another worker may claim it."""
     max_attempts: int = Field(3, ge=1)

@@ -11,10 +11,10 @@ class Architecture:
     """
 
     name: str
-    """Of the servable, its folder, and the module `keras.applications.<name>` that has its `preprocess_input`."""
+    """The name of the servable, its folder, and the module `keras.applications.<name>` with its `preprocess_input`."""
 
     constructor: str
-    """In `keras.applications`."""
+    """The name of its class in `keras.applications`."""
 
     input_size: int
     """Height and width in pixels."""

@@ -1,4 +1,4 @@
-"""Hashes what a version is made from, and decides whether the newest version is up to date.
+"""Hashes the inputs of a version, and decides whether the newest version is up to date.
 
 Does not import TensorFlow: its version is read from the installed package's metadata.
 """
@@ -55,9 +55,9 @@ def is_up_to_date(
     """Whether another export would reproduce `newest` or produce nothing better.
 
     If IMAGENET_WEIGHTS_DIR has a file, `newest` must have been made with it. Otherwise a version with trained weights
-    stays, whatever their source: an export could only find the same weights or untrained ones. A version with untrained
-    weights stays while they are allowed and Keras's cache is empty. A failed download is retried on request, not at
-    every start.
+    stays, regardless of their source: an export could only find the same weights or untrained ones. A version with
+    untrained weights stays while they are allowed and Keras's cache is empty. A failed download is retried on request,
+    not at every start.
     """
     if newest.fingerprint != fingerprint(architecture, newest.weights_identity, precision):
         return False

@@ -14,7 +14,7 @@ from imagenet_export.progress import Progress
 from imagenet_export.weights import KERAS, UNTRAINED, WEIGHTS_DIR, LocalWeights, Origin, origin_of_file
 
 DOWNLOAD_TIMEOUT_S: Final = 30.0
-"""Without a byte received. Keras sets no timeout."""
+"""Limits the time without a received byte. Keras sets no timeout."""
 
 
 def build(

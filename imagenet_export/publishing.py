@@ -74,9 +74,9 @@ class ModelFolder:
             yield
 
     def publish(self, write: Callable[[Path], None]) -> Version:
-        """Call `write` with a new folder, then rename that to the next number. If anything is raised, nothing remains.
+        """Call `write` with a new folder, then rename the folder to the next number. If an error occurs, remove it.
 
-        Raises DiskFull, ModelsUnwritable and whatever `write` raises.
+        Raises DiskFull, ModelsUnwritable and the other exceptions of `write`.
         """
         unfinished = self._unfinished()
         try:

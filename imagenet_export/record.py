@@ -26,7 +26,7 @@ class ExportRecord:
     created_at: str
     """RFC 3339, UTC."""
     precision: Precision = "float32"
-    """Of the SavedModel's computation."""
+    """The number format in which the SavedModel computes."""
 
     @property
     def is_trained(self) -> bool:

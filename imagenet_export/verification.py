@@ -15,8 +15,8 @@ from imagenet_export.record import Precision
 from imagenet_export.signature import IMAGE_BYTES, SCORES, SIGNATURE
 
 TOLERANCES: Final[Mapping[Precision, float]] = {"float32": 1e-3, "bfloat16": 0.25}
-"""Of a score. Folding and freezing change the order of float32 operations, which moves scores by about 1e-6. bfloat16
-with its 8 bits moves them by up to 0.04, and by up to 0.2 with random weights.
+"""The largest allowed difference of a score. Folding and freezing change the order of float32 operations, which changes
+scores by about 1e-6. bfloat16, with 8 bits, changes them by up to 0.04, and by up to 0.2 with random weights.
 """
 
 Scores = np.ndarray[tuple[int, ...], np.dtype[np.float32]]

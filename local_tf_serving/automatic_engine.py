@@ -10,7 +10,7 @@ from local_tf_serving.openvino_engine import IR_PATH, OpenVINOEngine
 
 
 class AutomaticEngine:
-    """Imports TensorFlow when the first version needs it, which takes seconds and some 300 MB."""
+    """Imports TensorFlow when the first version needs it, which takes seconds and about 300 MB."""
 
     def __init__(self, openvino: OpenVINOEngine, create_tensorflow: Callable[[], Engine]) -> None:
         self._openvino = openvino

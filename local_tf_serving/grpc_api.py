@@ -22,7 +22,7 @@ from local_tf_serving.data_plane import DataPlane
 from local_tf_serving.errors import ResourceExhausted, ServingError
 
 MAX_MESSAGE_LENGTH: Final = 1024
-"""Characters of an error message (model_servers/grpc_status_util.cc)."""
+"""Maximum number of characters of an error message (model_servers/grpc_status_util.cc)."""
 SPARE_THREADS: Final = 2  # refuse excess predictions and serve GetModelStatus while all other threads predict
 MAX_DEADLINE_S: Final = 10 * 365 * 24 * 3600.0
 STATUS_CODES: Final = {status.value[0]: status for status in grpc.StatusCode}
@@ -86,7 +86,7 @@ class GrpcApi:
 
 
 def _timeout(context: grpc.ServicerContext) -> timedelta | None:
-    """None without a deadline, for which grpcio reports some 292 billion years."""
+    """Return the time that remains, or None without a deadline, for which grpcio reports about 292 billion years."""
     remaining = context.time_remaining()
     return None if remaining is None or remaining > MAX_DEADLINE_S else timedelta(seconds=remaining)
 

@@ -23,7 +23,7 @@ class PollPolicy:
     """The defaults are TensorFlow Serving's (model_servers/server.h)."""
 
     interval: timedelta = timedelta(seconds=1)
-    """Between polls of the base path; zero polls once, a negative interval never."""
+    """Time between polls of the base path. Zero: poll once; negative: never poll."""
     max_load_retries: int = 5
     load_retry_interval: timedelta = timedelta(seconds=60)
 

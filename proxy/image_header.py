@@ -31,7 +31,7 @@ MAX_EXIF_SEGMENTS: Final = 4
 ANIMATED: Final = 0x02
 """A flag of WebP (RFC 9649, 2.7)."""
 MAX_SEGMENTS: Final = 1_000
-"""Cameras write a few dozen before the frame; a large embedded profile or preview takes some hundreds."""
+"""Cameras write a few dozen before the frame; a large embedded profile or preview takes a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,13 +53,13 @@ class Normalizer:
     limit: ConcurrencyLimit
     threads: ThreadPoolExecutor
 
-    def needs(self, header: ImageHeader) -> bool:
+    def converts(self, header: ImageHeader) -> bool:
         is_large = self.side > 0 and min(header.width, header.height) >= MIN_REDUCTION * self.side
         return is_large or not header.is_plain
 
     async def normalize(self, image: bytes, header: ImageHeader) -> bytes:
         """Return a JPEG, or the image itself if it needs no change. Raises `TooLarge`, `Undecodable`, `Overloaded`."""
-        if not self.needs(header):
+        if not self.converts(header):
             return image
         if header.media_type == "image/webp" and header.pixels > MAX_WEBP_PIXELS:
             raise TooLarge(f"the WebP has {header.pixels} pixels, and the limit is {MAX_WEBP_PIXELS}: scale it down")

@@ -48,7 +48,7 @@ async def publish_new_version(stack: ChaosStack) -> None:
 
 
 def version_states(stack: ChaosStack) -> Mapping[int, str]:
-    """Of the two newest versions."""
+    """The states of the two newest versions."""
     url = f"http://127.0.0.1:{stack.accurate_rest_port}/v1/models/{ACCURATE}"
     versions = httpx.get(url, trust_env=False).json()["model_version_status"]
     return {int(version["version"]): version["state"] for version in versions[:2]}

@@ -1,4 +1,4 @@
-"""The audit detects each way in which an accepted job can go wrong."""
+"""The audit detects each kind of violation."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

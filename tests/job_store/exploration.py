@@ -33,14 +33,14 @@ class Deviation(AssertionError):
 class HeldClaim(NamedTuple):
     claim: Claim
     error: str | None
-    """With which the worker must fail the job, because its attempts are used up."""
+    """The error with which the worker must fail the job, because its attempts are used up."""
 
     def __repr__(self) -> str:
         return f"job {self.claim.job_id} at token {self.claim.token}" + (" (give up)" if self.error else "")
 
 
 Results = tuple[object, object]
-"""Of one step, from the store and from the model."""
+"""The results of one step, from the store and from the model."""
 
 Contents = tuple[dict[str, ModelJob], list[Entry], set[str]]
 """Jobs, backlog and dead letters."""
@@ -57,7 +57,7 @@ class Step(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class State:
     dumps: Mapping[str, bytes]
-    """Of the keys in Redis."""
+    """The keys in Redis and their values."""
     model: Model
     held: tuple[HeldClaim | None, ...]
     """The claim of each worker."""
@@ -76,7 +76,7 @@ class State:
 
 
 class SteppedStore(JobStore):
-    """Leaves failing a job whose attempts are used up to a step of its own."""
+    """Does not fail a job whose attempts are used up; a separate step of the exploration does."""
 
     given_up: HeldClaim | None = None
 

@@ -23,7 +23,7 @@ async def store(own_redis_server: RedisServer) -> AsyncIterator[JobStore]:
 
 
 async def fill(store: JobStore) -> None:
-    """Set a limit that Redis exceeds whatever is freed."""
+    """Set a limit that Redis exceeds regardless of how much is freed."""
     await store.redis.config_set("maxmemory", 1)
 
 
