@@ -24,15 +24,15 @@ for number in (signal.SIGTERM, signal.SIGHUP):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow tests, and group tests for pytest-xdist: a file stays in one process, as do all users of `stack`.
+    """Mark slow tests, and group tests that share servers, so that pytest-xdist runs each group in one process.
 
-    The largest groups come first, so that the processes finish at about the same time.
+    A directory is a group, except that all users of `stack` are one. That group is the largest and comes first.
     """
     for item in items:
         fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
         if "slow" in fixtures:
             item.add_marker(pytest.mark.slow)
-        item.add_marker(pytest.mark.xdist_group("stack" if "stack" in fixtures else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group("stack" if "stack" in fixtures else str(item.path.parent)))
     items.sort(key=lambda item: "stack" not in getattr(item, "fixturenames", ()))
 
 
