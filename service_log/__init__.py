@@ -10,6 +10,7 @@ The proxy's events:
     request refused         the response is an error that has a problem type
     request failed          the response is a 500: the proxy has a bug
     queue unavailable       Redis did not accept a job; the circuit breaker opens for `cooldown_s`
+    setting renamed         an environment variable has an old name, and is ignored
 
 The worker's events:
 

@@ -1,4 +1,4 @@
-"""Injects each fault once: the short form of `make chaos`."""
+"""Injects each fault once, except the slow ones: the short form of `make chaos`."""
 
 from collections.abc import Mapping
 from datetime import timedelta
