@@ -63,7 +63,7 @@ check: $(VENV)/.dev ## Run the linters and the fast tests, in less than a minute
 
 .PHONY: fast_tests
 fast_tests: $(VENV)/.dev
-	@env -u MAKEFLAGS -u MFLAGS $(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m "not slow" $(PYTEST_ARGS)
+	@env -u MAKEFLAGS -u MFLAGS $(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadgroup -m "not slow" $(PYTEST_ARGS)
 
 .PHONY: test
 test: system_packages $(VENV)/.dev ## Run all tests except those of the containers
