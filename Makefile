@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --require-hashes
+TEST_PROCESSES ?= 2
 CODE   := background_task backend bench deploy file_lock harness imagenet_export imagenet_inception_v3 \
           imagenet_mobilenet_v2 job_store local_tf_serving proxy service_log service_settings tensorflow_protos tests \
           tf_serving_client
@@ -62,11 +63,11 @@ check: $(VENV)/.dev ## Run the linters and the fast tests, in less than a minute
 
 .PHONY: fast_tests
 fast_tests: $(VENV)/.dev
-	@exec $(BIN)/python -m pytest -q -m "not slow" $(PYTEST_ARGS)
+	@env -u MAKEFLAGS -u MFLAGS $(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadgroup -m "not slow" $(PYTEST_ARGS)
 
 .PHONY: test
 test: system_packages $(VENV)/.dev ## Run all tests except those of the containers
-	@exec $(BIN)/python -m pytest --ignore=tests/compose $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest --ignore=tests/compose -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: chaos
 chaos: system_packages $(VENV)/.dev ## Inject faults under load and count lost and duplicated jobs. CHAOS_ARGS="--times 2"

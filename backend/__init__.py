@@ -1,6 +1,6 @@
 """The worker: claims jobs, classifies their payloads with the accurate model and records the results.
 
-A job passes these files, in this order:
+A job passes through these files, in this order:
 
     __main__     opens the connections and runs the worker until SIGTERM
     worker       claims batches of jobs, and waits for new jobs when the backlog is empty

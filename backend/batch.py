@@ -1,4 +1,4 @@
-"""One batch of claimed jobs: classifies their payloads and brings each job to an end.
+"""One batch of claimed jobs: classifies their payloads, and finishes, fails or requeues each job.
 
 Usually that takes one Predict. Errors are handled like this:
 
@@ -38,7 +38,7 @@ from tf_serving_client import (
 )
 
 MAX_MODEL_PAUSE_S: Final = 1.0
-"""Between an error of the model and the next Predict. The length of each pause is random."""
+"""Limits the pause between an error of the model and the next Predict. The length of each pause is random."""
 
 MAX_OUTAGE_DEADLINES: Final = 10
 """If no job succeeds at all, a refused job is retried for this many Predict deadlines before its attempt counts."""
@@ -46,7 +46,7 @@ MAX_OUTAGE_DEADLINES: Final = 10
 
 @dataclass(slots=True)
 class BatchContext:
-    """What all batches of a process share."""
+    """The objects and the state that all batches of a process share."""
 
     store: JobStore
     model: Classifier
@@ -71,7 +71,7 @@ class Batch:
         self._groups.extend([claim] for claim in claims if claim.attempt > 1)
 
     async def work(self) -> None:
-        """Bring each job to an end. Returns early, with some jobs `unfinished`, when the worker is stopping."""
+        """Finish, fail or requeue each job. Returns early, with some jobs `unfinished`, if the worker is stopping."""
         while self._groups and not self._retrier.is_stopping:
             group = self._groups.popleft()
             if self._is_lone_suspect(group):  # an outage that began before its Predict must not cost it an attempt
@@ -158,7 +158,7 @@ class Batch:
         return len(group) == 1 and group[0].job_id in self._suspects
 
     def _is_refused_too_long(self, claim: Claim) -> bool:
-        """If other jobs succeed meanwhile, the payload is the likely cause, and one deadline is long enough."""
+        """If other jobs have succeeded since, the payload is the likely cause, and one deadline is long enough."""
         now = time.monotonic()
         since = self._refused_since.setdefault(claim.job_id, now)
         deadlines = 1 if self._context.last_success > since else MAX_OUTAGE_DEADLINES

@@ -23,7 +23,7 @@ RESPONSE_TIMEOUT_S: Final = 2.0
 
 @asynccontextmanager
 async def health_server(path: Path | None, is_healthy: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
-    """Send `ok` or `ng` to each connection on the Unix socket `path` until the context ends. No path, no server."""
+    """Send `ok` or `ng` to each connection on the Unix socket `path` until the context ends. None: start no server."""
     if path is None:
         yield
         return

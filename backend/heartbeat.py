@@ -15,7 +15,7 @@ HEARTBEATS_PER_LEASE: Final = 3
 
 @asynccontextmanager
 async def heartbeat(store: JobStore, claims: Mapping[str, Claim]) -> AsyncIterator[None]:
-    """Extend the leases of all jobs in `claims`, which may shrink meanwhile, until the context ends."""
+    """Until the context ends, extend the leases of the jobs in `claims`, from which the caller removes ended jobs."""
     async with background_task(_send_heartbeats(store, claims)):
         yield
 

@@ -16,7 +16,7 @@ MAX_PAUSE_S: Final = 2.0
 
 
 class Retrier:
-    """Retries until a call succeeds. Where nothing would be lost, stops retrying when the worker is stopping."""
+    """Retries until a call succeeds, or, unless a result would be lost, until the worker is stopping."""
 
     def __init__(self, stopping: asyncio.Event) -> None:
         self._stopping = stopping

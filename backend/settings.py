@@ -15,9 +15,9 @@ class Settings(ServiceSettings):
     """The most bytes of images in one claim, unless a single image has more. Two such claims at the same time arrive
     within `redis_timeout` at 100 Mbit/s."""
     batches_in_flight: int = Field(2, ge=1)
-    """Batches worked on concurrently: the next batch waits at the model while the results of one are recorded."""
+    """Concurrent batches: the model server has the next batch already while the results of one are recorded."""
     predict_deadline: Seconds = timedelta(seconds=60)
-    """For one Predict of a whole batch."""
+    """Time limit of one Predict, which contains a whole batch."""
     lease: Seconds = timedelta(seconds=15)
     """How long a job stays with a worker that sends no heartbeat, before another worker may claim it."""
     max_attempts: int = Field(3, ge=1)

@@ -36,7 +36,7 @@ class Worker:
         """In a row."""
 
     async def run(self, stopping: asyncio.Event, grace: timedelta) -> None:
-        """Work until `stopping` is set. Claimed batches then have `grace` to finish; the rest is requeued."""
+        """Work until `stopping` is set. Claimed batches then have `grace` to finish; unfinished jobs are requeued."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._work_until_stopping()) for _ in range(self._concurrency)]
             await stopping.wait()

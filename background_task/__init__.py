@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 async def background_task(coroutine: Coroutine[object, object, None]) -> AsyncIterator[asyncio.Task[None]]:
     """Start the coroutine as a task, and cancel the task when the context ends.
 
-    If the coroutine raised an exception meanwhile, the end of the context raises it again.
+    If the coroutine has raised an exception, it is raised again when the context ends.
     """
     task = asyncio.create_task(coroutine)
     try:

@@ -64,7 +64,7 @@ RESULTS_DIR: Final = ROOT / "var" / "bench"
 
 
 def measure(profile: Profile, models: Path | None, names: Sequence[str], console: Console) -> Report:
-    """Take the named measures one after the other. A measure that fails becomes a row that says why."""
+    """Take the named measures one after the other. A measure that fails becomes a row that gives the reason."""
     started, load_before, commit_before = time.monotonic(), load_average(), commit()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)

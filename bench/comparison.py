@@ -44,7 +44,7 @@ class Comparison:
 def compare(
     session: Session, service: Service, clients: int, *, backlog: int = 0, max_calls: int | None = None
 ) -> Comparison:
-    """Before each run, of either side, `backlog` jobs are queued.
+    """Queue `backlog` jobs before each run of either side.
 
     At most `max_calls` direct calls are concurrent, because a model server refuses more.
     """

@@ -85,7 +85,7 @@ class Calls:
 def report(times: list[tuple[float, float]], batch: int) -> dict[str, Any]:
     """Report counts of images, and times in microseconds. Every image of a batch has the latency of the batch.
 
-    The throughput is that from the first response on, because only then all calls are in flight.
+    Throughput is measured from the first response on, because all calls are in flight only from then on.
     """
     ends = sorted(end for _, end in times)
     latencies = [(end - start) * 1e6 for start, end in times]

@@ -23,7 +23,7 @@ class NoGenerator(Exception):
 
 
 def ensure_wrk() -> str:
-    """Install wrk if it is missing and root runs this. Return its version. Raises `NoGenerator` with what to do."""
+    """Return wrk's version. If it is missing, install it as root, or raise `NoGenerator` with a hint on how to."""
     if not shutil.which("wrk"):
         _install_wrk()
     wrk = shutil.which("wrk")

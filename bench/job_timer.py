@@ -17,7 +17,7 @@ from job_store import Keys
 
 TIMEOUT_S: Final = 60.0
 MAX_IDLE_S: Final = 2.0
-"""A connection that was idle for longer is opened anew, because uvicorn closes it after five seconds."""
+"""A connection that was idle for longer is reopened, because uvicorn closes it after five seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""A model server without a model: TF Serving's gRPC API, with a fixed duration for each Predict.
+"""A model server without a model: TensorFlow Serving's gRPC API, with a fixed duration for each Predict.
 
 `python -m bench.null_model --port=8500 --model_name=mobilenet_v2` responds to every Predict of N images after 2 ms with
 scores of a cat, float32 [N, 1001]. It reports the model as AVAILABLE, and its signature.
 
-The server is synchronous, which is the cheapest that grpcio offers here. Each Predict occupies a thread that sleeps, so
+The server is synchronous, which takes the least CPU time in grpcio. Each Predict occupies a thread that sleeps, so
 the pool needs as many threads as there are concurrent Predicts. Requests are parsed only to count their images, and
 each response is serialized once per batch size.
 """

@@ -25,4 +25,4 @@ class Profile:
 FULL: Final = Profile("full", 5, 2.0, (1, 4, 16, 64), 150, (5_000, 20_000), 100_000, 1_000)
 QUICK: Final = Profile("quick", 2, 1.0, (1, 16), 25, (500, 2_000), 20_000, 1_000)
 SMALLEST: Final = Profile("smallest", 1, 0.2, (1,), 5, (20, 40), 50, 10)
-"""For the tests, which check that each measure is taken. Its numbers mean nothing."""
+"""For the tests, which check that each measure is taken. The measured values are meaningless."""

@@ -21,7 +21,7 @@ class Summary:
 
 
 def interleave(rounds: int, sides: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-    """Run all sides in turns, A B A B …, so that other load on the machine affects them equally."""
+    """Alternate between the sides, A B A B …, so that other load on the machine affects them equally."""
     results: dict[str, list[T]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():

@@ -45,7 +45,7 @@ class Service(Stack):
         return Redis(port=self.redis.port)
 
     def shed_count(self) -> int:
-        """How many answers were sent without a job so far: the proxy logs each of them."""
+        """Return the number of fast answers without a job so far; the proxy logs each of them."""
         return self.proxy.log.read_bytes().count(b"job shed")
 
     def backlog_length(self) -> int:
@@ -53,7 +53,7 @@ class Service(Stack):
         return int(self.redis_client.xlen(Keys().backlog))
 
     def clear(self) -> None:
-        """Delete every job. A worker that holds one finds out when it records the result."""
+        """Delete every job. If a worker is processing one, Redis refuses its result."""
         self.redis_client.flushall()
 
     def with_store(self, use: Callable[[JobStore], Awaitable[T]]) -> T:

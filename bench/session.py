@@ -1,4 +1,4 @@
-"""What every measure needs: a profile, images to post, services, and a place for its results."""
+"""A run of the benchmark: its profile, the images to post, the running services, and the results."""
 
 import time
 from collections.abc import Iterator

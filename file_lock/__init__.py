@@ -1,4 +1,4 @@
-"""Exclusive locks on files. The kernel releases a lock when the process that holds it ends, however it ends."""
+"""Exclusive locks on files. The kernel releases a lock when the process that holds it ends, even if it is killed."""
 
 import fcntl
 import os

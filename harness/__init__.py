@@ -1,4 +1,4 @@
-"""Starts the whole pattern as real processes on loopback, for the tests, `make chaos` and `make bench`.
+"""Starts the whole service as real processes on loopback, for the tests, `make chaos` and `make bench`.
 
 - `process.py`: `Process`, one command with its environment and log: start, stop, kill, signal, memory, log lines.
 - `redis.py`: `RedisServer`, a `Process` that runs Redis.
@@ -17,7 +17,7 @@ A stack is built first and started afterwards, so that a caller can change any p
             await stack.start()  # returns when all processes are healthy
             ...
         finally:
-            await asyncio.to_thread(stack.stop)  # in a thread, because the link must go on serving meanwhile
+            await asyncio.to_thread(stack.stop)  # in a thread, because the link must keep forwarding until then
 
 `process.variant(log, **settings)` makes another process with the same command and other settings, such as a second
 proxy on another port.

@@ -88,7 +88,7 @@ class Process:
             return 0
         if self.is_running:
             self.send(signal.SIGTERM)
-            self.send(signal.SIGCONT)  # a process that a failed test left suspended does not see SIGTERM
+            self.send(signal.SIGCONT)  # a process that a failed test left suspended would not handle SIGTERM
         try:
             return self.popen.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,7 @@
 """All processes of `make run`, each of which a caller can reconfigure, kill and start again."""
 
 import contextlib
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from deploy.local.ports import HOST, free_ports
+from deploy.local.ports import HOST, NoFreePort, free_ports
 from deploy.local.services import Ports, environment, services
 from deploy.local.settings import LocalSettings
 from harness.process import PYTHON, Process
@@ -20,12 +21,12 @@ from job_store import JobStore
 FAST_MODEL: Final = "mobilenet_v2"
 ACCURATE_MODEL: Final = "inception_v3"
 FIRST_PORTS: Final = range(12_000, 30_000, 50)
-"""Where a stack starts to look for free ports: below the range from which Linux takes the ports of clients."""
+"""Candidates for the first of the 50 ports that a stack reserves, below Linux's ephemeral ports."""
 STARTUP_TIMEOUT_S: Final = 90.0
 IDLE_TIMEOUT_S: Final = 120.0
 
 
-@dataclass
+@dataclass  # without slots: __post_init__ and subclasses add attributes
 class Stack:
     directory: Path
     """Logs, and the files of Redis."""
@@ -37,12 +38,16 @@ class Stack:
     redis_maxmemory: str = "1gb"
     model_server_flags: str = ""
     has_priorities: bool = False
-    """Whether the accurate model and the workers run at nice 10, as in `make run`. It would make tests time out."""
+    """Whether the accurate model and the workers run at nice 10, as in `make run`.
+
+    Tests leave this off, because they could time out on a busy machine.
+    """
 
     def __post_init__(self) -> None:
         log = self.directory / "log"
         log.mkdir(parents=True)
-        local = self._local_settings()
+        self._reservation = _reserve_ports()
+        local = self._local_settings(self._reservation.getsockname()[1] + 1)
         ports = Ports.choose(local)
         commands = {service.name: self._with_priority(service.command) for service in services(local, ports)}
         self.settings = {**environment(local, ports), **self.environment}
@@ -94,7 +99,7 @@ class Stack:
         await self.wait_until_up()
 
     async def wait_until_up(self) -> None:
-        """Return when the proxy reports both models as healthy. Raise `ProcessEnded` if a process ends meanwhile."""
+        """Return when the proxy reports both models as healthy. Raise `ProcessEnded` if a process ends first."""
 
         async def is_up() -> bool:
             for process in self.processes.values():
@@ -126,9 +131,10 @@ class Stack:
         for process in reversed([*self.processes.values()]):
             process.stop()
         self.redis.stop()
+        self._reservation.close()
 
-    def _local_settings(self) -> LocalSettings:
-        [port] = free_ports(SystemRandom().choice(FIRST_PORTS))
+    def _local_settings(self, first_port: int) -> LocalSettings:
+        [port] = free_ports(first_port)
         return LocalSettings(
             port=port, redis_port=port + 1, fast_model_port=port + 10, accurate_model_port=port + 20,
             models_dir=self.models, data_dir=self.directory, redis_maxmemory=self.redis_maxmemory,
@@ -137,3 +143,16 @@ class Stack:
 
     def _with_priority(self, command: Sequence[str]) -> Sequence[str]:
         return command if self.has_priorities else command[command.index(PYTHON) :]
+
+
+def _reserve_ports() -> socket.socket:
+    """Bind one of `FIRST_PORTS`. While it is bound, no other stack on this machine uses the ports that follow it."""
+    for port in SystemRandom().sample(FIRST_PORTS, len(FIRST_PORTS)):
+        reservation = socket.socket()
+        try:
+            reservation.bind((HOST, port))
+        except OSError:
+            reservation.close()
+        else:
+            return reservation
+    raise NoFreePort("every port range of the harness is reserved")

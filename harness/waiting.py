@@ -1,4 +1,4 @@
-"""`wait_until`: the only place in the tests that sleeps."""
+"""`wait_until`, which tests use instead of sleeping for a fixed time."""
 
 import asyncio
 import inspect

@@ -1,28 +1,28 @@
-"""What differs between the exports."""
+"""The properties in which the exported models differ."""
 
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Architecture:
     """A network of `keras.applications` with 1000 ImageNet classes.
 
-    Names and not objects: describing one must not import TensorFlow.
+    Holds names instead of objects, because describing an architecture must not import TensorFlow.
     """
 
     name: str
-    """Of the servable, of its folder, and of Keras's module `keras.applications.<name>` with its `preprocess_input`."""
+    """The name of the servable, its folder, and the module `keras.applications.<name>` with its `preprocess_input`."""
 
     constructor: str
-    """In `keras.applications`."""
+    """The name of its class in `keras.applications`."""
 
     input_size: int
     """Height and width in pixels."""
 
     keras_weights_file: str
-    """What Keras calls its download in its cache, `<KERAS_HOME>/models/`."""
+    """File name of Keras's download in its cache, `<KERAS_HOME>/models/`."""
 
     @property
     def weights_file(self) -> str:
-        """What a file with the weights is called in IMAGENET_WEIGHTS_DIR: written by Keras's `save_weights`."""
+        """File name in IMAGENET_WEIGHTS_DIR of weights written by Keras's `save_weights`."""
         return f"{self.name}.weights.h5"

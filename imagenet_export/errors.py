@@ -1,10 +1,10 @@
-"""Why there is no new version.
+"""The errors of an export, after which there is no new version.
 
     ExportError
     ├── DependencyMissing    TensorFlow, Keras or tensorflow-serving-api is not installed
     ├── WeightsUnavailable   no trained weights, and untrained ones were not allowed
-    ├── WeightsUnreadable    a weights file is damaged, or another network's
-    ├── ExportUnsound        the written model does not answer as the network does
+    ├── WeightsUnreadable    a weights file is damaged or belongs to another network
+    ├── VerificationFailed   the written model's scores differ from the network's
     ├── DiskFull
     └── ModelsUnwritable     the models directory can't be written to
 
@@ -32,7 +32,7 @@ class WeightsUnreadable(ExportError):
     pass
 
 
-class ExportUnsound(ExportError):
+class VerificationFailed(ExportError):
     pass
 
 
@@ -45,5 +45,5 @@ class ModelsUnwritable(ExportError):
 
 
 def first_line(error: BaseException) -> str:
-    """What `error` says, without the pages that Keras and HDF5 may add."""
+    """Return the first line of `error`'s message: messages of Keras and HDF5 may be pages long."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""From an architecture to a published version. Importing this starts TensorFlow."""
+"""The steps of one export, from an architecture to a published version. Importing this starts TensorFlow."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,52 +11,54 @@ from imagenet_export import network, openvino_ir, saved_model, serving_graph, si
 from imagenet_export.architecture import Architecture
 from imagenet_export.fingerprint import fingerprint, tensorflow_version
 from imagenet_export.fusing import fuse
-from imagenet_export.precision import in_bfloat16
+from imagenet_export.precision import convert_to_bfloat16
 from imagenet_export.progress import Progress
 from imagenet_export.publishing import ModelFolder, Version
 from imagenet_export.record import ExportRecord, Precision
 from imagenet_export.weights import LocalWeights, Origin
 
 
-@dataclass(frozen=True)
-class Wishes:
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
     allow_untrained: bool = False
     force: bool = False
     precision: Precision = "float32"
 
 
 def export(
-    architecture: Architecture, folder: ModelFolder, local: LocalWeights, wishes: Wishes, progress: Progress
+    architecture: Architecture, folder: ModelFolder, local: LocalWeights, options: ExportOptions, progress: Progress
 ) -> Version:
-    """Publish the next version into `folder`, which is locked. Raises ExportError.
+    """Publish the next version into `folder`, whose lock the caller holds. Raises ExportError.
 
-    Untrained weights never replace trained ones unasked: then the newest version is returned as it is.
+    If only untrained weights are available and the newest version has trained ones, it is returned unchanged, unless
+    `options.force`.
     """
-    unfused, origin = network.build(architecture, local, allow_untrained=wishes.allow_untrained, progress=progress)
+    unfused, origin = network.build(architecture, local, allow_untrained=options.allow_untrained, progress=progress)
     newest = folder.newest()
-    if newest and newest.record and newest.record.trained and not origin.trained and not wishes.force:
-        progress.say(f"version {newest.number} has {newest.record.weights_in_words}: kept, for now there are no others")
+    if newest and newest.record and newest.record.is_trained and not origin.is_trained and not options.force:
+        weights = newest.record.weights_description
+        progress.print(f"keeping version {newest.number} with {weights}: only untrained weights are available now")
         return newest
-    with progress.step("folding batch normalisation into the convolutions"):
+    with progress.step("folding batch normalization into the convolutions"):
         fused = fuse(unfused)
-    computed = in_bfloat16(fused) if wishes.precision == "bfloat16" else fused
-    model = _servable(architecture, computed, origin, progress)
+    served = convert_to_bfloat16(fused) if options.precision == "bfloat16" else fused
+    model = _freeze(architecture, served, origin, progress)
 
     def write(version: Path) -> None:
-        with progress.step("writing and checking the version"):
+        with progress.step("writing and verifying the version"):
             saved_model.write(model, version)
             openvino_ir.write(architecture, fused, model, version)
-            _record(architecture, origin, wishes.precision).write(version)
+            _record(architecture, origin, options.precision).write(version)
             warmup.write(architecture, version)
-            verification.check(architecture, version, unfused, wishes.precision)
+            verification.verify(architecture, version, unfused, options.precision)
 
     return folder.publish(write)
 
 
-def _servable(architecture: Architecture, computed: keras.Model, origin: Origin, progress: Progress) -> SavedModel:
+def _freeze(architecture: Architecture, served: keras.Model, origin: Origin, progress: Progress) -> SavedModel:
     with progress.step("freezing variables into constants"):
-        serve = serving_graph.serving_function(architecture, computed)
-        return saved_model.freeze(serve, signature.scores_node(trained=origin.trained))
+        serve = serving_graph.serving_function(architecture, served)
+        return saved_model.freeze(serve, signature.scores_node(trained=origin.is_trained))
 
 
 def _record(architecture: Architecture, origin: Origin, precision: Precision) -> ExportRecord:

@@ -1,6 +1,6 @@
-"""What a version is made from, in one hash; and whether the newest version is still the right one.
+"""Hashes the inputs of a version, and decides whether the newest version is up to date.
 
-No TensorFlow: its version is read from the installed package's metadata.
+Does not import TensorFlow: its version is read from the installed package's metadata.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from imagenet_export.weights import LocalWeights, origin_of_file
 
 
 def fingerprint(architecture: Architecture, weights_identity: str, precision: Precision = "float32") -> str:
-    """SHA-256 over the exporter's sources, the versions of what it runs, and all that may differ."""
+    """SHA-256 over the exporter's sources, the versions of its libraries, and its inputs."""
     ingredients = {
-        "sources": _sources(),
+        "sources": _source_hashes(),
         "tensorflow": tensorflow_version(),
-        "keras": _installed("keras"),
-        "openvino": _installed("openvino"),
+        "keras": _installed_version("keras"),
+        "openvino": _installed_version("openvino"),
         "architecture": asdict(architecture),
         "weights": weights_identity,
         "precision": precision,
@@ -30,10 +30,10 @@ def fingerprint(architecture: Architecture, weights_identity: str, precision: Pr
 
 
 def tensorflow_version() -> str:
-    return _installed("tensorflow-cpu", "tensorflow")
+    return _installed_version("tensorflow-cpu", "tensorflow")
 
 
-def _installed(*distributions: str) -> str:
+def _installed_version(*distributions: str) -> str:
     """The version of the first of `distributions` that is installed."""
     for distribution in distributions:
         try:
@@ -43,7 +43,7 @@ def _installed(*distributions: str) -> str:
     raise DependencyMissing(distributions[-1])
 
 
-def up_to_date(
+def is_up_to_date(
     architecture: Architecture,
     newest: ExportRecord,
     local: LocalWeights,
@@ -52,21 +52,22 @@ def up_to_date(
     retry_download: bool,
     precision: Precision = "float32",
 ) -> bool:
-    """Whether an export would give `newest` again, or nothing better.
+    """Whether another export would reproduce `newest` or produce nothing better.
 
-    A file in IMAGENET_WEIGHTS_DIR must be the one `newest` was made with. Without one, trained weights stay, wherever
-    they came from: what could follow is the same or untrained. Untrained ones stay while they are allowed and there is
-    nothing to replace them; a download that failed is not tried at every start, only on request.
+    If IMAGENET_WEIGHTS_DIR has a file, `newest` must have been made with it. Otherwise a version with trained weights
+    stays, regardless of their source: an export could only find the same weights or untrained ones. A version with
+    untrained weights stays while they are allowed and Keras's cache is empty. A failed download is retried on request,
+    not at every start.
     """
     if newest.fingerprint != fingerprint(architecture, newest.weights_identity, precision):
         return False
     if local.file is not None:
         return newest.weights_identity == origin_of_file(local.file).identity
-    if newest.trained:
+    if newest.is_trained:
         return True
     return allow_untrained and not retry_download and local.cached is None
 
 
-def _sources() -> dict[str, str]:
-    here = Path(__file__).parent
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(here.glob("*.py"))}
+def _source_hashes() -> dict[str, str]:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sources}

@@ -1,10 +1,10 @@
-"""Batch normalisation folded into the convolution before it.
+"""Folds batch normalization into the convolution before it.
 
-Serving, a batch normalisation is a fixed scale and shift per channel:
+At serving time, batch normalization is a fixed scale and shift per channel:
 
     y = gamma * (conv(x) - mean) / sqrt(variance + epsilon) + beta        (Ioffe and Szegedy 2015, algorithm 2)
 
-so with s = gamma / sqrt(variance + epsilon) it equals one convolution with the kernel times s and a bias:
+With s = gamma / sqrt(variance + epsilon), this equals one convolution with the kernel times s and a bias:
 
     y = conv(x; kernel * s) + (bias - mean) * s + beta
 """
@@ -18,36 +18,36 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def fuse(network: keras.Model) -> keras.Model:
-    """A network with the same answers and fewer operations. `network` itself is not changed."""
-    normalisations = _normalisations(network)
-    folded = {normalisation.name for normalisation in normalisations.values()}
+    """Return an equivalent network with fewer operations. `network` itself is not changed."""
+    normalizations = _foldable_normalizations(network)
+    folded = {normalization.name for normalization in normalizations.values()}
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if layer.name in folded:
             return keras.layers.Activation("linear", name=layer.name)
         config = layer.get_config()
-        if layer.name in normalisations:
+        if layer.name in normalizations:
             config["use_bias"] = True
         return type(layer).from_config(config)
 
-    fused = keras.models.clone_model(network, clone_function=clone, call_function=_call)
+    fused = keras.models.clone_model(network, clone_function=clone, call_function=call_without_mask)
     for layer in network.layers:
-        if layer.name in normalisations:
-            fused.get_layer(layer.name).set_weights(_folded_weights(layer, normalisations[layer.name]))
+        if layer.name in normalizations:
+            fused.get_layer(layer.name).set_weights(_folded_weights(layer, normalizations[layer.name]))
         elif layer.weights and layer.name not in folded:
             fused.get_layer(layer.name).set_weights(layer.get_weights())
     return fused
 
 
-def _call(layer: keras.layers.Layer, *args: Any, **_: Any) -> Any:
-    """Call a cloned layer on its inputs alone: the `mask` a batch normalisation was called with is none here."""
+def call_without_mask(layer: keras.layers.Layer, *args: Any, **_: Any) -> Any:
+    """Call a cloned layer on its inputs alone: unlike batch normalization, its replacement takes no `mask`."""
     return layer(*args)
 
 
-def _normalisations(network: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
-    """The batch normalisations that can be folded, by the name of the convolution each goes into.
+def _foldable_normalizations(network: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
+    """Map the name of a convolution to the batch normalization that can be folded into it.
 
-    Such a convolution has no activation of its own, and nothing else reads its output.
+    Such a convolution has no activation of its own, and only the normalization reads its output.
     """
     producers = {id(layer.output): layer for layer in network.layers}
     readers: dict[int, int] = {}
@@ -71,20 +71,20 @@ def _is_linear_convolution(layer: keras.layers.Layer) -> bool:
     )
 
 
-def _folded_weights(convolution: keras.layers.Layer, normalisation: keras.layers.BatchNormalization) -> list[Array]:
+def _folded_weights(convolution: keras.layers.Layer, normalization: keras.layers.BatchNormalization) -> list[Array]:
     """Kernel and bias. A kernel is [height, width, in, out], a depthwise one [height, width, channels, multiplier]."""
     kernel, *rest = (weight.astype(np.float64) for weight in convolution.get_weights())
     bias = rest[0] if rest else 0.0
-    mean = _numpy(normalisation.moving_mean)
-    scale = 1.0 / np.sqrt(_numpy(normalisation.moving_variance) + normalisation.epsilon)
-    if normalisation.scale:
-        scale = scale * _numpy(normalisation.gamma)
-    shift = _numpy(normalisation.beta) if normalisation.center else 0.0
+    mean = _to_float64(normalization.moving_mean)
+    scale = 1.0 / np.sqrt(_to_float64(normalization.moving_variance) + normalization.epsilon)
+    if normalization.scale:
+        scale = scale * _to_float64(normalization.gamma)
+    shift = _to_float64(normalization.beta) if normalization.center else 0.0
     depthwise = isinstance(convolution, keras.layers.DepthwiseConv2D)
     kernel = kernel * (scale.reshape(kernel.shape[2:]) if depthwise else scale)
     return [kernel.astype(np.float32), ((bias - mean) * scale + shift).astype(np.float32)]
 
 
-def _numpy(variable: keras.Variable) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _to_float64(variable: keras.Variable) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     array: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = variable.numpy().astype(np.float64)
     return array

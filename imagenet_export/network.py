@@ -1,8 +1,9 @@
-"""The Keras network with weights in it: from a directory, from Keras, or untrained where that is allowed."""
+"""Builds the Keras network with weights from a directory or from Keras, or with random ones where that is allowed."""
 
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import keras
 
@@ -12,21 +13,22 @@ from imagenet_export.errors import WeightsUnavailable, WeightsUnreadable, first_
 from imagenet_export.progress import Progress
 from imagenet_export.weights import KERAS, UNTRAINED, WEIGHTS_DIR, LocalWeights, Origin, origin_of_file
 
-_DOWNLOAD_SILENCE = 30.0
-"""Seconds without a byte after which a download has failed. Keras itself waits for ever."""
+DOWNLOAD_TIMEOUT_S: Final = 30.0
+"""Limits the time without a received byte. Keras sets no timeout."""
 
 
 def build(
     architecture: Architecture, local: LocalWeights, *, allow_untrained: bool, progress: Progress
 ) -> tuple[keras.Model, Origin]:
-    """The network, float32 images [N, size, size, 3] in, softmax [N, 1000] out, and where its weights are from.
+    """Return the network and the origin of its weights.
 
-    Raises WeightsUnreadable, WeightsUnavailable.
+    The network takes float32 images [N, size, size, 3] and returns softmax scores [N, 1000]. Raises WeightsUnreadable,
+    WeightsUnavailable.
     """
-    keras.config.set_floatx("float32")  # ~/.keras/keras.json may say otherwise
+    keras.config.set_floatx("float32")  # ~/.keras/keras.json may set other defaults
     keras.config.set_image_data_format("channels_last")
     if local.missing is not None:
-        progress.say(f"{WEIGHTS_DIR} is set, but {local.missing} is not there: asking Keras for its weights")
+        progress.print(f"{WEIGHTS_DIR} is set, but {local.missing} does not exist: trying Keras's cache and download")
     if local.file is not None:
         with progress.step(f"building the network with {local.file}"):
             return _from_file(architecture, local), origin_of_file(local.file)
@@ -35,10 +37,10 @@ def build(
     except WeightsUnavailable as unavailable:
         if not allow_untrained:
             raise WeightsUnavailable(f"{unavailable}; {_advice(architecture)}") from unavailable
-        progress.say(str(unavailable))
+        progress.print(str(unavailable))
     with progress.step("building the network with untrained weights"):
         network = constructor(architecture)(weights=None)
-        untrained.initialise(network)
+        untrained.initialize(network)
         return network, UNTRAINED
 
 
@@ -51,7 +53,7 @@ def _from_file(architecture: Architecture, local: LocalWeights) -> keras.Model:
     network = constructor(architecture)(weights=None)
     try:
         network.load_weights(local.file)
-    except Exception as error:  # h5py and Keras raise whatever the damage leads them to
+    except Exception as error:  # h5py and Keras raise many types, depending on the damage
         raise WeightsUnreadable(
             f"{local.file} does not hold weights of {architecture.constructor} as Keras's save_weights writes them "
             f"({first_line(error)}); replace the file or unset {WEIGHTS_DIR}"
@@ -60,10 +62,10 @@ def _from_file(architecture: Architecture, local: LocalWeights) -> keras.Model:
 
 
 def _from_keras(architecture: Architecture, local: LocalWeights, progress: Progress) -> keras.Model:
-    found = "Keras's cache" if local.cached else "Keras's download"
-    progress.say(f"building the network with the ImageNet weights of {found}")
+    source = "Keras's cache" if local.cached else "Keras's download"
+    progress.print(f"building the network with the ImageNet weights of {source}")
     try:
-        with _impatient_sockets():
+        with _socket_timeout(DOWNLOAD_TIMEOUT_S):
             return constructor(architecture)(weights="imagenet")
     except Exception as error:  # Keras raises a bare Exception when a download fails
         if local.cached is not None and local.cached.is_file():
@@ -75,15 +77,16 @@ def _from_keras(architecture: Architecture, local: LocalWeights, progress: Progr
 
 def _advice(architecture: Architecture) -> str:
     return (
-        f"connect to the network, or name a directory with {architecture.weights_file} in {WEIGHTS_DIR}, "
-        "or pass --allow-untrained if labels need not mean anything"
+        f"connect to the network, or set {WEIGHTS_DIR} to a directory with {architecture.weights_file}, "
+        "or pass --allow-untrained if meaningless labels are acceptable"
     )
 
 
 @contextmanager
-def _impatient_sockets() -> Iterator[None]:
+def _socket_timeout(timeout_s: float) -> Iterator[None]:
+    """The default timeout of new sockets: Keras offers no way to pass one."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_DOWNLOAD_SILENCE)
+    socket.setdefaulttimeout(timeout_s)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What an export says while it works: a moving line on a terminal, plain lines elsewhere."""
+"""Prints the steps of an export: with a spinner on a terminal, as plain lines elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ class Progress:
         self._model = model
         self._console = console or Console(highlight=False)
 
-    def say(self, line: str, *, style: str = "") -> None:
-        self._console.print(Text(f"{self._model}: {line}", style=style), soft_wrap=True)
+    def print(self, line: str) -> None:
+        self._console.print(Text(f"{self._model}: {line}"), soft_wrap=True)
 
     @contextmanager
-    def step(self, doing: str) -> Iterator[None]:
+    def step(self, description: str) -> Iterator[None]:
         if not self._console.is_terminal:
-            self.say(doing)
+            self.print(description)
             yield
             return
         started = time.monotonic()
-        with self._console.status(Text(f"{self._model}: {doing}")):
+        with self._console.status(Text(f"{self._model}: {description}")):
             yield
-        self.say(f"{doing} ({time.monotonic() - started:.1f} s)")
+        self.print(f"{description} ({time.monotonic() - started:.1f} s)")

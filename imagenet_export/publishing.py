@@ -1,7 +1,7 @@
-"""`<models>/<name>/<version>/`: a version appears whole or not at all, and goes the same way.
+"""Publishes versions in `<models>/<name>/<version>/`. A version appears, and disappears, atomically.
 
-A server polls this folder for children whose name is a number. So a version is written under another name and then
-renamed, which is one step to everyone who looks.
+A server polls this folder for children whose name is a number. An export therefore writes under another name and
+renames the finished version, which is a single step for every reader.
 """
 
 import errno
@@ -11,23 +11,24 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from file_lock import file_lock
 from imagenet_export import record
 from imagenet_export.errors import DiskFull, ModelsUnwritable
 from imagenet_export.record import ExportRecord
 
-SERVED_FILES = (
+SERVED_FILES: Final = (
     "saved_model.pb",
     "assets.extra/openvino/model.xml",
     "assets.extra/openvino/model.bin",
     "assets.extra/openvino/signatures.pb",
 )
-_UNFINISHED = ".exporting-"
-_LOCK = ".exporting.lock"
+UNFINISHED_PREFIX: Final = ".exporting-"
+LOCK_FILE: Final = ".exporting.lock"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Version:
     number: int
     path: Path
@@ -37,20 +38,20 @@ class Version:
         return record.read(self.path)
 
     @property
-    def complete(self) -> bool:
-        """Whether all files are there that a server reads."""
+    def is_complete(self) -> bool:
+        """Whether all files that a server reads exist."""
         return all((self.path / file).is_file() for file in SERVED_FILES)
 
 
 class ModelFolder:
-    """The folder of one model. What changes it is done while it holds the lock."""
+    """The folder of one model. Callers hold `lock` while they change it."""
 
     def __init__(self, models_dir: Path, model: str) -> None:
         self.path = models_dir / model
         self.model = model
 
     def versions(self) -> list[Version]:
-        """Oldest first. A version is a folder whose name is a number, `000123` too, as TensorFlow Serving sees it."""
+        """Oldest first. As in TensorFlow Serving, versions are folders whose names are numbers, even `000123`."""
         try:
             children = list(self.path.iterdir())
         except (FileNotFoundError, NotADirectoryError):
@@ -64,18 +65,18 @@ class ModelFolder:
 
     @contextmanager
     def lock(self, waiting: Callable[[], None]) -> Iterator[None]:
-        """Exclude other exporters. If one holds the lock, call `waiting` once and block until the lock is free."""
+        """Exclude other exports. If one holds the lock, call `waiting` once and block until the lock is free."""
         with ExitStack() as stack:
             with self._write_errors():
                 self.path.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(file_lock(self.path / _LOCK, waiting=waiting))
+                stack.enter_context(file_lock(self.path / LOCK_FILE, waiting=waiting))
             self._remove_leftovers()
             yield
 
     def publish(self, write: Callable[[Path], None]) -> Version:
-        """Let `write` fill a folder and give it the next number. Whatever is raised, nothing stays behind.
+        """Call `write` with a new folder, then rename the folder to the next number. If an error occurs, remove it.
 
-        Raises what `write` raises, DiskFull, ModelsUnwritable.
+        Raises DiskFull, ModelsUnwritable and the other exceptions of `write`.
         """
         unfinished = self._unfinished()
         try:
@@ -83,33 +84,36 @@ class ModelFolder:
                 unfinished.mkdir()
                 write(unfinished)
                 _sync(unfinished)
-                return self._number(unfinished)
+                return self._rename_to_next_number(unfinished)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
-    def prune(self, keep: int, *, anyones: bool) -> list[Version]:
-        """Remove all but the `keep` newest versions this exporter made, or that anyone made. Returns the removed."""
-        candidates = [version for version in self.versions() if anyones or self._made_here(version)]
+    def prune(self, keep: int, *, include_foreign: bool) -> list[Version]:
+        """Remove all but the `keep` newest versions and return the removed ones.
+
+        Versions that this exporter did not write are neither counted nor removed, unless `include_foreign`.
+        """
+        candidates = [version for version in self.versions() if include_foreign or self._is_own(version)]
         removed = candidates[:-keep]
         for version in removed:
-            unwanted = self._unfinished()
+            renamed = self._unfinished()
             with self._write_errors():
-                version.path.rename(unwanted)  # a server must not find half of it
-                shutil.rmtree(unwanted)
+                version.path.rename(renamed)  # so that no server finds half a version
+                shutil.rmtree(renamed)
         return removed
 
-    def _made_here(self, version: Version) -> bool:
+    def _is_own(self, version: Version) -> bool:
         return version.record is not None and version.record.model == self.model
 
     def _unfinished(self) -> Path:
-        return self.path / f"{_UNFINISHED}{os.getpid()}"
+        return self.path / f"{UNFINISHED_PREFIX}{os.getpid()}"
 
     def _remove_leftovers(self) -> None:
-        """While locked, whatever is unfinished belongs to an exporter that died."""
-        for leftover in self.path.glob(f"{_UNFINISHED}*"):
+        """Remove the unfinished folders of exports that were killed: a running export would hold the lock."""
+        for leftover in self.path.glob(f"{UNFINISHED_PREFIX}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
-    def _number(self, finished: Path) -> Version:
+    def _rename_to_next_number(self, finished: Path) -> Version:
         while True:
             newest = self.newest()
             number = newest.number + 1 if newest else 1
@@ -118,7 +122,7 @@ class ModelFolder:
             except OSError as error:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                     raise
-                continue  # someone without our lock took the number
+                continue  # another program, which does not use the lock, took the number
             _sync_folder(self.path)
             return Version(number, self.path / str(number))
 
@@ -128,14 +132,15 @@ class ModelFolder:
             yield
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFull(f"no space left for {self.path}; free some or name another --models-dir") from error
+                raise DiskFull(f"no space left for {self.path}; free some or choose another --models-dir") from error
             raise ModelsUnwritable(
-                f"can't write to {self.path} ({error.strerror or error}); make it writable or name another --models-dir"
+                f"can't write to {self.path} ({error.strerror or error}); "
+                "make it writable or choose another --models-dir"
             ) from error
 
 
 def _sync(folder: Path) -> None:
-    """Have it on the disk before it is renamed: after a power cut a version is still whole or not there."""
+    """Flush `folder` to disk before it is renamed, so that a power cut leaves a whole version or none."""
     for parent, _, files in os.walk(folder):
         for name in files:
             with (Path(parent) / name).open("rb") as file:

@@ -1,19 +1,19 @@
-"""`assets.extra/export.json`: what a published version is made of."""
+"""`assets.extra/export.json`: what a published version was made from."""
 
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from imagenet_export.weights import Source, Weights
 
 Precision = Literal["float32", "bfloat16"]
 
-# TensorFlow Serving ignores files it does not know in assets.extra.
-_FILE = Path("assets.extra") / "export.json"
+# TensorFlow Serving ignores unknown files in assets.extra.
+FILE: Final = Path("assets.extra") / "export.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ExportRecord:
     model: str
     architecture: str
@@ -26,14 +26,14 @@ class ExportRecord:
     created_at: str
     """RFC 3339, UTC."""
     precision: Precision = "float32"
-    """What the SavedModel computes in."""
+    """The number format in which the SavedModel computes."""
 
     @property
-    def trained(self) -> bool:
+    def is_trained(self) -> bool:
         return self.weights == "imagenet"
 
     @property
-    def weights_in_words(self) -> str:
+    def weights_description(self) -> str:
         return {
             "directory": "ImageNet weights from IMAGENET_WEIGHTS_DIR",
             "keras": "ImageNet weights from Keras",
@@ -41,15 +41,15 @@ class ExportRecord:
         }[self.weights_source]
 
     def write(self, version: Path) -> None:
-        path = version / _FILE
+        path = version / FILE
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
 
 def read(version: Path) -> ExportRecord | None:
-    """The record of a version, or None where this exporter did not write one."""
+    """Return the record of `version`, or None if this exporter did not write it."""
     try:
-        values: dict[str, Any] = json.loads((version / _FILE).read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads((version / FILE).read_text(encoding="utf-8"))
         known = {field.name: values[field.name] for field in fields(ExportRecord) if field.name in values}
         return ExportRecord(**known)
     except (OSError, ValueError, TypeError):

@@ -1,12 +1,12 @@
-"""A graph without variables, as the one file of a SavedModel.
+"""Writes a graph without variables as a SavedModel of one file.
 
-The file is put together here, not by `tf.saved_model.save`: that wraps the graph in functions whose output is always
-called `StatefulPartitionedCall`, while the output's name has something to say (imagenet_export/signature.py). The flat
-graph is also what TensorFlow Serving's session optimises best.
+The file is assembled here because `tf.saved_model.save` wraps the graph in functions whose output is always called
+`StatefulPartitionedCall`, while here the output's name carries information (imagenet_export/signature.py). TensorFlow
+Serving's session also optimizes a flat graph best.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -14,12 +14,12 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from imagenet_export.signature import CLASSES, IMAGE_BYTES, SCORES, SIGNATURE
 
-_SCHEMA_VERSION = 1  # tensorflow.saved_model.SAVED_MODEL_SCHEMA_VERSION
-_FILE = "saved_model.pb"
+SCHEMA_VERSION: Final = 1  # tensorflow.saved_model.SAVED_MODEL_SCHEMA_VERSION
+FILE: Final = "saved_model.pb"
 
 
 def freeze(serve: Any, scores_node: str) -> SavedModel:
-    """The signature `serving_default` of a `tf.function` string [N] → {"scores": float32 [N, 1001]}.
+    """Make a `tf.function` string [N] → {"scores": float32 [N, 1001]} the signature `serving_default` of a SavedModel.
 
     Variables become constants. The output's tensor is `<scores_node>:0`, the input's `image_bytes:0`.
     """
@@ -38,18 +38,18 @@ def freeze(serve: Any, scores_node: str) -> SavedModel:
 
 
 def write(model: SavedModel, version: Path) -> None:
-    (version / _FILE).write_bytes(model.SerializeToString(deterministic=True))
+    (version / FILE).write_bytes(model.SerializeToString(deterministic=True))
 
 
 def read(version: Path) -> SavedModel:
     model = SavedModel()
-    model.ParseFromString((version / _FILE).read_bytes())
+    model.ParseFromString((version / FILE).read_bytes())
     return model
 
 
 def _saved_model(graph: tf.Graph, image_bytes: tf.Tensor, scores: tf.Tensor) -> SavedModel:
-    model = SavedModel(saved_model_schema_version=_SCHEMA_VERSION)
-    # Attributes at their defaults are left out, so that releases which don't know them yet can load the graph.
+    model = SavedModel(saved_model_schema_version=SCHEMA_VERSION)
+    # Attributes with default values are omitted, so that older releases, which may not know them, can load the graph.
     meta_graph = tf.compat.v1.train.export_meta_graph(graph=graph, strip_default_attrs=True)
     meta_graph.meta_info_def.tags.append(tf.saved_model.SERVING)
     signature = meta_graph.signature_def[SIGNATURE]

@@ -1,21 +1,23 @@
-"""The names both exports promise to their clients. Nothing is imported here, so anyone may import this."""
+"""The names in both exports that clients depend on. This module imports only the standard library."""
 
-SIGNATURE = "serving_default"
+from typing import Final
 
-IMAGE_BYTES = "image_bytes"
+SIGNATURE: Final = "serving_default"
+
+IMAGE_BYTES: Final = "image_bytes"
 """Input: string [N], encoded JPEG or PNG images."""
 
-SCORES = "scores"
+SCORES: Final = "scores"
 """Output: float32 [N, 1001], softmax. Index 0 is `background` and always 0.0; 1…1000 are the ImageNet classes."""
 
-CLASSES = 1001
+CLASSES: Final = 1001
 
-TRAINED_SCORES_NODE = "scores"
-UNTRAINED_SCORES_NODE = "scores_from_untrained_weights"
-"""The graph node behind the output `scores`: it tells trained from untrained weights.
+TRAINED_SCORES_NODE: Final = "scores"
+UNTRAINED_SCORES_NODE: Final = "scores_from_untrained_weights"
+"""The graph node behind the output `scores`. Its name distinguishes trained from untrained weights.
 
-GetModelMetadata shows it as the output's TensorInfo.name, `scores:0` or `scores_from_untrained_weights:0`, so a client
-can warn people that labels mean nothing, without a second signature or a second service.
+GetModelMetadata returns it as the output's TensorInfo.name, `scores:0` or `scores_from_untrained_weights:0`. A client
+can thus warn that labels mean nothing, without a second signature or service.
 """
 
 

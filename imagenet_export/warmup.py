@@ -1,4 +1,4 @@
-"""Requests a server replays before it calls a version available, so that the first client does not wait for it.
+"""Writes warm-up requests, which a server replays before it serves a version, so that the first client does not wait.
 
 TensorFlow Serving reads them from `assets.extra/tf_serving_warmup_requests`: a TFRecord file of PredictionLog messages.
 """
@@ -6,6 +6,7 @@ TensorFlow Serving reads them from `assets.extra/tf_serving_warmup_requests`: a 
 import errno
 import os
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import tensorflow as tf
@@ -14,15 +15,15 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from imagenet_export.architecture import Architecture
 from imagenet_export.signature import IMAGE_BYTES, SIGNATURE
 
-_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+FILE: Final = Path("assets.extra") / "tf_serving_warmup_requests"
 
-_BATCH_SIZES = (1, 8)
-"""One image, and a full batch: kernels and memory for both are ready. TensorFlow takes 5 to 10 ms more for the first
-batch of a size between them, through MobileNetV2."""
+BATCH_SIZES: Final = (1, 8)
+"""One image and a full batch, which prepare kernels and memory for both. The first batch of a size in between costs
+TensorFlow 5 to 10 ms more, measured with MobileNetV2."""
 
 
-def image() -> bytes:
-    """A JPEG of 320 × 240: colours fading into each other."""
+def example_image() -> bytes:
+    """A JPEG of 320 × 240 with colour gradients."""
     y, x = np.mgrid[0:240, 0:320]
     pixels = np.stack([x * 255 // 319, y * 255 // 239, (x + y) * 255 // 558], axis=-1).astype(np.uint8)
     encoded: bytes = tf.io.encode_jpeg(pixels, quality=90).numpy()
@@ -30,20 +31,20 @@ def image() -> bytes:
 
 
 def write(architecture: Architecture, version: Path) -> None:
-    path = version / _FILE
+    path = version / FILE
     path.parent.mkdir(exist_ok=True)
     try:
         with tf.io.TFRecordWriter(str(path)) as records:
-            for size in _BATCH_SIZES:
-                records.write(_request(architecture, size).SerializeToString(deterministic=True))
-    except tf.errors.ResourceExhaustedError as error:  # TensorFlow's word for ENOSPC
+            for size in BATCH_SIZES:
+                records.write(_predict_log(architecture, size).SerializeToString(deterministic=True))
+    except tf.errors.ResourceExhaustedError as error:  # TensorFlow's translation of ENOSPC
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
-def _request(architecture: Architecture, size: int) -> PredictionLog:
+def _predict_log(architecture: Architecture, size: int) -> PredictionLog:
     log = PredictionLog()
     request = log.predict_log.request
     request.model_spec.name = architecture.name
     request.model_spec.signature_name = SIGNATURE
-    request.inputs[IMAGE_BYTES].CopyFrom(tf.make_tensor_proto([image()] * size))
+    request.inputs[IMAGE_BYTES].CopyFrom(tf.make_tensor_proto([example_image()] * size))
     return log

@@ -1,4 +1,4 @@
-"""Which weights this machine has. Found without TensorFlow, so that a start with nothing to do takes no time."""
+"""Finds the weights on this machine, without TensorFlow, so that checking whether to export takes milliseconds."""
 
 import hashlib
 import os
@@ -6,32 +6,32 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from imagenet_export.architecture import Architecture
 
-WEIGHTS_DIR = "IMAGENET_WEIGHTS_DIR"
+WEIGHTS_DIR: Final = "IMAGENET_WEIGHTS_DIR"
 """The environment variable that names a directory with `<architecture>.weights.h5` files."""
 
 Weights = Literal["imagenet", "untrained"]
 Source = Literal["directory", "keras", "none"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a network's weights come from. `identity` tells any two sets of weights apart."""
+    """The origin of a network's weights. Different weights have different identities."""
 
     weights: Weights
     source: Source
     identity: str
 
     @property
-    def trained(self) -> bool:
+    def is_trained(self) -> bool:
         return self.weights == "imagenet"
 
 
-KERAS = Origin("imagenet", "keras", "keras-imagenet")
-UNTRAINED = Origin("untrained", "none", "untrained")
+KERAS: Final = Origin("imagenet", "keras", "keras-imagenet")
+UNTRAINED: Final = Origin("untrained", "none", "untrained")
 
 
 def origin_of_file(path: Path) -> Origin:
@@ -39,28 +39,26 @@ def origin_of_file(path: Path) -> Origin:
         return Origin("imagenet", "directory", f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LocalWeights:
-    """What was found where."""
-
     file: Path | None
-    """The file in IMAGENET_WEIGHTS_DIR: it comes first."""
+    """The file in IMAGENET_WEIGHTS_DIR, which takes precedence."""
 
     missing: Path | None
-    """Where that file should be, if the variable is set and the file is not there."""
+    """Where that file should be, if the variable is set but the file does not exist."""
 
     cached: Path | None
-    """Keras's download, from an earlier run."""
+    """Keras's download from an earlier run."""
 
 
 def find(architecture: Architecture, environ: Mapping[str, str] = os.environ) -> LocalWeights:
     cached = _keras_cache(environ) / architecture.keras_weights_file
     directory = environ.get(WEIGHTS_DIR, "")
     expected = Path(directory).expanduser() / architecture.weights_file if directory else None
-    there = expected is not None and expected.is_file()
+    exists = expected is not None and expected.is_file()
     return LocalWeights(
-        file=expected if there else None,
-        missing=None if there else expected,
+        file=expected if exists else None,
+        missing=None if exists else expected,
         cached=cached if cached.is_file() else None,
     )
 

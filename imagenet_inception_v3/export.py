@@ -1,11 +1,12 @@
-"""Export InceptionV3, the model that answers well: `python -m imagenet_inception_v3.export --models-dir DIR`."""
+"""Export InceptionV3, the accurate model: `python -m imagenet_inception_v3.export --models-dir DIR`."""
 
 import sys
+from typing import Final
 
 from imagenet_export.architecture import Architecture
 from imagenet_export.command import main
 
-INCEPTION_V3 = Architecture(
+INCEPTION_V3: Final = Architecture(
     name="inception_v3",
     constructor="InceptionV3",
     input_size=299,

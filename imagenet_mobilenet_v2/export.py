@@ -1,11 +1,12 @@
-"""Export MobileNetV2, the model that answers at once: `python -m imagenet_mobilenet_v2.export --models-dir DIR`."""
+"""Export MobileNetV2, the fast model: `python -m imagenet_mobilenet_v2.export --models-dir DIR`."""
 
 import sys
+from typing import Final
 
 from imagenet_export.architecture import Architecture
 from imagenet_export.command import main
 
-MOBILENET_V2 = Architecture(
+MOBILENET_V2: Final = Architecture(
     name="mobilenet_v2",
     constructor="MobileNetV2",
     input_size=224,

@@ -1,6 +1,6 @@
-"""The job store: jobs, the backlog and results in Redis. No other package knows a Redis key.
+"""The job store: jobs, the backlog and results in Redis. Redis keys are defined only here.
 
-A job passes these files, in this order:
+A job passes through these files, in this order:
 
     store              submits, claims, finishes, fails, requeues and finds jobs
     scripts            runs the Lua scripts. Each is one atomic transition, from one job status to another:

@@ -17,7 +17,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from job_store.errors import StoreUnavailable
 
 MAX_CONNECTIONS: Final = 50
-"""Of one client. Callers block when the pool is exhausted, for as long as a command may take."""
+"""Per client. Callers block when the pool is exhausted, up to the timeout of the client."""
 
 NOT_PRIMARY: Final = re.compile(r"\b(READONLY|MASTERDOWN|NOREPLICAS)\b")
 """In errors of a Redis that is no longer the primary. Redis 6.2 puts the code inside the text of a script's error;

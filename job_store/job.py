@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 Answer = Mapping[str, object]
-"""A model's answer: any JSON object. The store never looks inside."""
+"""A model's answer: any JSON object. The store does not inspect it."""
 
 
 class JobStatus(enum.StrEnum):

@@ -1,4 +1,4 @@
-"""Every Redis key. No other file contains one.
+"""Every Redis key. Outside this file, only `claim.lua` and `end.lua` build keys, from `Keys.root`.
 
 | key                          | type       | holds                                        | lives                     |
 |------------------------------|------------|----------------------------------------------|---------------------------|

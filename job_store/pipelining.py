@@ -15,7 +15,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 MAX_PIPELINE_BYTES: Final = 1 << 20
-"""Of payloads in one round trip, so that small commands need not wait for large ones. A larger command goes alone."""
+"""Limits one round trip, so that small commands do not wait behind large ones. A larger command is sent alone."""
 
 CommandArg = str | bytes | int | float
 

@@ -9,7 +9,7 @@ class Policy:
     max_backlog: int = 10_000
     """Jobs queued or processing. Further ones are refused with `QueueFull`."""
     pending_ttl: timedelta = timedelta(days=7)
-    """How long a job is kept before it ends. Each attempt restarts it."""
+    """How long a job is kept before it ends. Each attempt restarts this time."""
     job_ttl: timedelta = timedelta(days=1)
     """How long an ended job, or a dead letter and its payload, is kept."""
     lease: timedelta = timedelta(seconds=15)

@@ -1,4 +1,4 @@
-"""OpenVINO for a version that brings an IR along, TensorFlow for any other."""
+"""Loads versions that have an OpenVINO IR with OpenVINO, and all others with TensorFlow."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -6,22 +6,24 @@ from pathlib import Path
 
 import service_log
 from local_tf_serving.engine import Engine, Servable
-from local_tf_serving.openvino_engine import IR, OpenVINOEngine
+from local_tf_serving.openvino_engine import IR_PATH, OpenVINOEngine
 
 
 class AutomaticEngine:
-    """TensorFlow is imported when the first version asks for it, which takes seconds and some 300 MB."""
+    """Imports TensorFlow when the first version needs it, which takes seconds and about 300 MB."""
 
-    def __init__(self, openvino: OpenVINOEngine, make_tensorflow: Callable[[], Engine]) -> None:
+    def __init__(self, openvino: OpenVINOEngine, create_tensorflow: Callable[[], Engine]) -> None:
         self._openvino = openvino
-        self._make_tensorflow = make_tensorflow
+        self._create_tensorflow = create_tensorflow
 
     @cached_property
     def _tensorflow(self) -> Engine:
-        return self._make_tensorflow()
+        return self._create_tensorflow()
 
     def load(self, directory: Path) -> Servable:
-        if (directory / IR).is_file():
+        if (directory / IR_PATH).is_file():
             return self._openvino.load(directory)
-        service_log.get_logger().info("engine", engine="tensorflow", why=f"there is no {IR}", path=str(directory))
+        service_log.get_logger().info(
+            "engine selected", engine="tensorflow", reason=f"there is no {IR_PATH}", path=str(directory)
+        )
         return self._tensorflow.load(directory)

@@ -1,10 +1,11 @@
-"""What a request means, whichever protocol brought it: gRPC and REST translate to these calls and back."""
+"""Implements the API's methods for both protocols: gRPC and REST translate their requests to these calls."""
 
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Final
 
-from structlog.typing import FilteringBoundLogger
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataRequest,
     GetModelMetadataResponse,
@@ -14,41 +15,43 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, 
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
+import service_log
 from local_tf_serving.errors import Code, InvalidArgument, ServingError
 from local_tf_serving.predictor import Predictor
 from local_tf_serving.servables import Servables
 
-METADATA_FIELD = "signature_def"
-"""The only metadata there is (servables/tensorflow/get_model_metadata_impl.cc)."""
+METADATA_FIELD: Final = "signature_def"
+"""The only metadata field that exists (servables/tensorflow/get_model_metadata_impl.cc)."""
 
 
 class DataPlane:
-    """Every method raises ServingError, and may be called from any thread."""
+    """Every method raises ServingError and may be called from any thread."""
 
-    def __init__(self, servables: Servables, log: FilteringBoundLogger) -> None:
+    def __init__(self, servables: Servables) -> None:
         self._servables = servables
-        self._log = log
 
-    def predict(self, request: PredictRequest, timeout: float | None) -> PredictResponse:
-        """Blocks until the model has answered, `timeout` seconds at most, and logs a line at DEBUG."""
+    def predict(self, request: PredictRequest, timeout: timedelta | None) -> PredictResponse:
+        """Block until the model has computed the outputs, for `timeout` at most."""
         start = time.perf_counter()
         code = Code.OK
         try:
-            with self._use(_model_spec(request)) as (version, predictor):
+            with self._servable_handle(_model_spec(request)) as (version, predictor):
                 response = predictor.predict(request, timeout)
         except ServingError as error:
             code = error.code
             raise
         finally:
             milliseconds = round((time.perf_counter() - start) * 1000, 3)
-            self._log.debug("predict", model=request.model_spec.name, code=code.name, ms=milliseconds)
+            service_log.get_logger().debug(
+                "predict finished", model=request.model_spec.name, code=code.name, ms=milliseconds
+            )
         response.model_spec.name = request.model_spec.name
         response.model_spec.version.value = version
         return response
 
     def input_types(self, model_spec: ModelSpec) -> Mapping[str, int]:
-        """DataType of each input alias of the signature `model_spec` names."""
-        with self._use(model_spec) as (_, predictor):
+        """The DataType of each input alias of the signature that `model_spec` names."""
+        with self._servable_handle(model_spec) as (_, predictor):
             return predictor.input_types(model_spec.signature_name)
 
     def get_model_metadata(self, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
@@ -59,14 +62,14 @@ class DataPlane:
             if field != METADATA_FIELD:
                 raise InvalidArgument(f"Metadata field {field} is not supported")
         response = GetModelMetadataResponse()
-        with self._use(model_spec) as (version, predictor):
+        with self._servable_handle(model_spec) as (version, predictor):
             response.metadata[METADATA_FIELD].Pack(SignatureDefMap(signature_def=predictor.servable.signature_defs))
         response.model_spec.name = model_spec.name
         response.model_spec.version.value = version
         return response
 
     def get_model_status(self, request: GetModelStatusRequest) -> GetModelStatusResponse:
-        """A version label is ignored, as TensorFlow Serving ignores it."""
+        """A version label is ignored, as in TensorFlow Serving."""
         model_spec = _model_spec(request)
         number = model_spec.version.value if model_spec.HasField("version") else None
         response = GetModelStatusResponse()
@@ -76,13 +79,15 @@ class DataPlane:
             status.status.error_message = version.error.message if version.error else ""
         return response
 
-    def _use(self, model_spec: ModelSpec) -> AbstractContextManager[tuple[int, Predictor]]:
+    def _servable_handle(self, model_spec: ModelSpec) -> AbstractContextManager[tuple[int, Predictor]]:
         if not model_spec.name:
             raise InvalidArgument("ModelSpec has no name specified.")
         choice = model_spec.WhichOneof("version_choice")
-        if choice == "version_label":  # labels are set in a model config file, which this server has none of
+        if choice == "version_label":  # labels are defined in a model config file, which this server does not support
             raise InvalidArgument(f"Unrecognized servable version label: {model_spec.version_label}")
-        return self._servables.use(model_spec.name, model_spec.version.value if choice == "version" else None)
+        return self._servables.servable_handle(
+            model_spec.name, model_spec.version.value if choice == "version" else None
+        )
 
 
 def _model_spec(request: PredictRequest | GetModelMetadataRequest | GetModelStatusRequest) -> ModelSpec:

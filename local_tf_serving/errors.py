@@ -1,16 +1,16 @@
-"""What can go wrong, with the canonical code each failure carries. Nothing here knows a protocol.
+"""Exceptions and the canonical status code of each, independent of the protocol.
 
-ServingError                  any code; what an engine reports comes as this
-├── Cancelled            a load nobody wants any more
-├── InvalidArgument      the request can't be right, whatever is loaded
-├── NotFound             no such model or version, or none of it is available
-├── FailedPrecondition   the request doesn't fit the model that is loaded
-├── DeadlineExceeded     the caller's time ran out
-├── ResourceExhausted    every thread is taken
-├── Unimplemented        TensorFlow Serving can, this server can't
-└── DataLoss             a file of the model can't be read as what it should be
+ServingError             any code; engines raise it for an error of the model
+├── Cancelled            the load is no longer needed
+├── InvalidArgument      the request is invalid, regardless of the loaded model
+├── NotFound             the model or version does not exist, or no version is available
+├── FailedPrecondition   the request does not fit the loaded model
+├── DeadlineExceeded     the request's deadline has passed
+├── ResourceExhausted    all threads are busy, or memory is exhausted
+├── Unimplemented        TensorFlow Serving supports it, this server does not
+└── DataLoss             a file of the model is damaged
 
-CannotStart                    the server can't start; not an answer to a request
+CannotStart              ends the process; never a response to a request
 """
 
 from enum import IntEnum
@@ -18,7 +18,7 @@ from typing import ClassVar
 
 
 class Code(IntEnum):
-    """The canonical codes, numbered as in google/rpc/code.proto; gRPC and TensorFlow number theirs the same."""
+    """The canonical codes with the numbers of google/rpc/code.proto, which gRPC and TensorFlow share."""
 
     OK = 0
     CANCELLED = 1
@@ -46,47 +46,47 @@ class ServingError(Exception):
         self.message = message
 
 
-class _Coded(ServingError):
-    always: ClassVar[Code]
+class _CodedError(ServingError):
+    default_code: ClassVar[Code]
 
     def __init__(self, message: str) -> None:
-        super().__init__(self.always, message)
+        super().__init__(self.default_code, message)
 
 
-class Cancelled(_Coded):
-    always = Code.CANCELLED
+class Cancelled(_CodedError):
+    default_code = Code.CANCELLED
 
 
-class InvalidArgument(_Coded):
-    always = Code.INVALID_ARGUMENT
+class InvalidArgument(_CodedError):
+    default_code = Code.INVALID_ARGUMENT
 
 
-class NotFound(_Coded):
-    always = Code.NOT_FOUND
+class NotFound(_CodedError):
+    default_code = Code.NOT_FOUND
 
 
-class FailedPrecondition(_Coded):
-    always = Code.FAILED_PRECONDITION
+class FailedPrecondition(_CodedError):
+    default_code = Code.FAILED_PRECONDITION
 
 
-class DeadlineExceeded(_Coded):
-    always = Code.DEADLINE_EXCEEDED
+class DeadlineExceeded(_CodedError):
+    default_code = Code.DEADLINE_EXCEEDED
 
 
-class ResourceExhausted(_Coded):
-    always = Code.RESOURCE_EXHAUSTED
+class ResourceExhausted(_CodedError):
+    default_code = Code.RESOURCE_EXHAUSTED
 
 
-class Unimplemented(_Coded):
-    always = Code.UNIMPLEMENTED
+class Unimplemented(_CodedError):
+    default_code = Code.UNIMPLEMENTED
 
 
-class DataLoss(_Coded):
-    always = Code.DATA_LOSS
+class DataLoss(_CodedError):
+    default_code = Code.DATA_LOSS
 
 
 class CannotStart(Exception):
-    """One line that says what to do, and the exit status to end with."""
+    """The message is one line that names the cause and the remedy."""
 
     def __init__(self, message: str, exit_status: int) -> None:
         super().__init__(message)

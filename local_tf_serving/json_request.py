@@ -1,26 +1,26 @@
-"""The body of a REST `:predict` read into a PredictRequest by the rules of util/json_tensor.cc."""
+"""Reads the body of a REST `:predict` into a PredictRequest, by the rules of util/json_tensor.cc."""
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from local_tf_serving.errors import InvalidArgument, ServingError
 from local_tf_serving.json_tensor import JsonTensor, is_base64, show
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 InputTypes = Callable[[str], Mapping[str, int]]
-"""From a signature's name, empty for the default, to the DataType of each input alias."""
+"""Returns the DataType of each input alias of a signature; an empty name means the default signature."""
 
 
 class Layout(Enum):
-    """How the body holds its tensors, and how the answer is to hold them."""
+    """The layout of the tensors in the request and the response; the value is the response's key."""
 
-    ROW = "predictions"  # asked with "instances"
-    COLUMN = "outputs"  # asked with "inputs"
+    ROW = "predictions"  # requested with "instances"
+    COLUMN = "outputs"  # requested with "inputs"
 
 
 def read(body: bytes, input_types: InputTypes, request: PredictRequest) -> Layout:
@@ -55,11 +55,11 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         text = body.decode()
         document = json.loads(text)
-        if _SURROGATE.search(text):
-            show(document).encode()  # Python reads half a surrogate pair, and fails wherever it is used
+        if SURROGATE.search(text):
+            show(document).encode()  # Python parses a lone surrogate, but cannot encode it later
     except json.JSONDecodeError as error:
         raise InvalidArgument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
-    except (ValueError, RecursionError) as error:  # no UTF-8, half a surrogate, thousands of digits, endless nesting
+    except (ValueError, RecursionError) as error:  # not UTF-8, a lone surrogate, too many digits, too deep
         raise InvalidArgument(f"JSON Parse error: {error}") from error
     if not isinstance(document, dict):
         raise InvalidArgument(f"JSON Value: {show(document)} Is not object")
@@ -80,8 +80,8 @@ def _read_rows(instances: Any, types: Mapping[str, int], request: PredictRequest
     tensors = {name: JsonTensor(data_type) for name, data_type in types.items()}
     for position, instance in enumerate(instances):
         if named != _is_object(instance):
-            wanted, got = ("object", "list") if named else ("value/list", "object")
-            raise InvalidArgument(f"Expecting {wanted} but got {got} at item {position} of input list")
+            expected, actual = ("object", "list") if named else ("value/list", "object")
+            raise InvalidArgument(f"Expecting {expected} but got {actual} at item {position} of input list")
         if named:
             _add_named(instance, position, tensors)
         else:
@@ -106,12 +106,12 @@ def _add_named(instance: dict[str, Any], position: int, tensors: Mapping[str, Js
         )
 
 
-def _add(rows: JsonTensor, value: Any, where: str) -> None:
+def _add(rows: JsonTensor, value: Any, location: str) -> None:
     try:
         rows.add(value)
-    except ServingError as error:  # in row form every code becomes INVALID_ARGUMENT
+    except ServingError as error:  # TensorFlow Serving replaces any code with this one
         raise InvalidArgument(
-            f"Failed to process {where} of 'instances' list. Error: {error.code.name}: {error.message}"
+            f"Failed to process {location} of 'instances' list. Error: {error.code.name}: {error.message}"
         ) from error
 
 

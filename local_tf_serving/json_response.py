@@ -1,4 +1,4 @@
-"""What REST answers, in TensorFlow Serving's JSON. Compact, where TensorFlow Serving's has white space."""
+"""Writes REST responses as TensorFlow Serving's JSON, but without its white space."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from local_tf_serving.json_request import Layout
 
 
 def prediction(outputs: Mapping[str, TensorProto], layout: Layout) -> bytes:
-    """One output stands for itself, several are named. Raises InvalidArgument if they can't be written so."""
+    """Write a single output without its name, several in objects. Raises InvalidArgument for what JSON cannot hold."""
     if layout is Layout.ROW:
         _check_rows(outputs)
     values = {name: json_tensor.write(name, outputs[name]) for name in sorted(outputs)}
@@ -58,10 +58,10 @@ def _check_rows(outputs: Mapping[str, TensorProto]) -> None:
 
 
 def _as_dict(message: Message) -> dict[str, Any]:
-    """Names as in the .proto files, defaults included; an int64 is a string."""
+    """Field names are those of the .proto files, defaults are included, an int64 is a string."""
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def _dump(value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode(errors="surrogateescape")  # bytes that are no UTF-8 go out as they came
+    return text.encode(errors="surrogateescape")  # bytes that are not UTF-8 are sent unchanged

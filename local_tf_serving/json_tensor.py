@@ -1,6 +1,6 @@
-"""One tensor in JSON: nested lists of numbers, booleans, strings, or `{"b64": "…"}` for any bytes.
+"""Converts one tensor from and to JSON: nested lists of numbers, booleans, strings, or `{"b64": "…"}` for bytes.
 
-What is accepted, and what is written, follows util/json_tensor.cc in TensorFlow Serving.
+The rules and texts are those of TensorFlow Serving's util/json_tensor.cc.
 """
 
 import base64
@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from tensorflow.core.framework import types_pb2
@@ -18,25 +18,25 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from local_tf_serving import tensor
 from local_tf_serving.errors import InvalidArgument, Unimplemented
 
-_BASE64_KEY = "b64"
-_MAX_RANK = 254  # TensorShape::MaxDimensions
-_BYTES_SUFFIX = "_bytes"  # of an output's name: its strings are written in base64
-_INT32 = range(-(2**31), 2**31)
-_INTEGERS = {
-    types_pb2.DT_INT8: _INT32,  # what doesn't fit wraps, as over gRPC
-    types_pb2.DT_INT16: _INT32,
-    types_pb2.DT_UINT8: _INT32,
-    types_pb2.DT_INT32: _INT32,
+BASE64_KEY: Final = "b64"
+MAX_RANK: Final = 254  # TensorShape::MaxDimensions
+BYTES_SUFFIX: Final = "_bytes"  # the strings of an output with this suffix are written in base64
+INT32: Final = range(-(2**31), 2**31)
+INTEGERS: Final = {
+    types_pb2.DT_INT8: INT32,  # larger values wrap, as over gRPC
+    types_pb2.DT_INT16: INT32,
+    types_pb2.DT_UINT8: INT32,
+    types_pb2.DT_INT32: INT32,
     types_pb2.DT_INT64: range(-(2**63), 2**63),
     types_pb2.DT_UINT32: range(2**32),
     types_pb2.DT_UINT64: range(2**64),
 }
-# The largest value, and the largest integer up to which every integer has its own value.
-_DECIMALS = {
+# The largest value, and the largest integer below which all integers are exact.
+DECIMALS: Final = {
     types_pb2.DT_FLOAT: (float(np.finfo(np.float32).max), 2**24 - 1),
     types_pb2.DT_DOUBLE: (sys.float_info.max, 2**53 - 1),
 }
-_WRITABLE = {types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_BOOL, types_pb2.DT_STRING, *_INTEGERS}
+WRITABLE: Final = {types_pb2.DT_FLOAT, types_pb2.DT_DOUBLE, types_pb2.DT_BOOL, types_pb2.DT_STRING, *INTEGERS}
 
 
 def show(value: Any) -> str:
@@ -48,21 +48,21 @@ def show(value: Any) -> str:
 
 
 def is_base64(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {_BASE64_KEY} and isinstance(value[_BASE64_KEY], str)
+    return isinstance(value, dict) and value.keys() == {BASE64_KEY} and isinstance(value[BASE64_KEY], str)
 
 
 class JsonTensor:
-    """Takes in the values of one input: in column form all at once, in row form instance by instance."""
+    """Collects the values of one input: with one `add` in column form, with one per instance in row form."""
 
     def __init__(self, data_type: int) -> None:
         self.shape: list[int] | None = None
-        """Of what was added: of each instance, in row form; None before the first."""
+        """The shape of each added value; None before the first."""
         self._data_type = data_type
         self._read = _reader(data_type)
         self._values: list[Any] = []
 
     def add(self, value: Any) -> list[int]:
-        """Returns the shape of `value`. Raises ServingError unless it is rectangular and like those added before."""
+        """Add a value and return its shape. Raises ServingError if it is not rectangular or its shape differs."""
         shape = _shape(value)
         self._flatten(value, 0, shape)
         if self.shape is not None and math.prod(shape) != math.prod(self.shape):
@@ -73,7 +73,7 @@ class JsonTensor:
         return shape
 
     def write(self, proto: TensorProto, shape: Sequence[int]) -> None:
-        """Fill an empty `proto` with everything added, in `shape`."""
+        """Fill an empty `proto` with all added values."""
         proto.dtype = self._data_type
         for size in shape:
             proto.tensor_shape.dim.add(size=size)
@@ -99,27 +99,27 @@ class JsonTensor:
 
 
 def write(name: str, proto: TensorProto) -> Any:
-    """The output `name` as nested lists for `json.dumps`; strings carry bytes that are no UTF-8 as surrogate escapes.
+    """The output `name` as nested lists for `json.dumps`. Bytes that are not UTF-8 become surrogate escapes.
 
-    Raises InvalidArgument for a dtype that JSON form doesn't have.
+    Raises InvalidArgument for a dtype that REST does not support.
     """
-    if proto.dtype not in _WRITABLE:
+    if proto.dtype not in WRITABLE:
         raise InvalidArgument(f"Failed to write JSON value for tensor type: {tensor.type_name(proto.dtype)}")
     array = tensor.to_array(proto)
     if proto.dtype == types_pb2.DT_FLOAT:
-        # Through its shortest decimal: 0.1 as float32 is to be written as 0.1, not 0.10000000149011612.
+        # Converted to text first, so that the float32 0.1 is written as 0.1 and not as 0.10000000149011612.
         return array.astype(str).astype(np.float64).tolist()
     if proto.dtype == types_pb2.DT_STRING:
-        convert = _to_base64 if name.endswith(_BYTES_SUFFIX) else _to_text
-        array.ravel()[:] = [convert(value) for value in array.flat]  # in place: `to_array` has just made it
+        convert = _to_base64 if name.endswith(BYTES_SUFFIX) else _to_text
+        array.ravel()[:] = [convert(value) for value in array.flat]  # `to_array` has made a new array
     return array.tolist()
 
 
 def _reader(data_type: int) -> Callable[[Any], Any]:
-    """What makes a typed value of one JSON value, or raises ServingError."""
-    if data_type in _INTEGERS:
+    """The function that converts a JSON value of this type, or raises ServingError."""
+    if data_type in INTEGERS:
         return lambda value: _integer(value, data_type)
-    if data_type in _DECIMALS:
+    if data_type in DECIMALS:
         return lambda value: _decimal(value, data_type)
     if data_type == types_pb2.DT_BOOL:
         return _boolean
@@ -133,7 +133,7 @@ def _reader(data_type: int) -> Callable[[Any], Any]:
 
 
 def _integer(value: Any, data_type: int) -> int:
-    if type(value) is not int or value not in _INTEGERS[data_type]:
+    if type(value) is not int or value not in INTEGERS[data_type]:
         raise _type_error(value, data_type)
     return value
 
@@ -141,7 +141,7 @@ def _integer(value: Any, data_type: int) -> int:
 def _decimal(value: Any, data_type: int) -> float:
     if type(value) not in (int, float):
         raise _type_error(value, data_type)
-    largest, largest_exact = _DECIMALS[data_type]
+    largest, largest_exact = DECIMALS[data_type]
     if type(value) is int and -(2**63) <= value < 2**64:
         lossless = abs(value) <= largest_exact
     else:
@@ -165,7 +165,7 @@ def _string(value: Any) -> bytes:
         raise _type_error(value, types_pb2.DT_STRING)
     if not is_base64(value):
         raise InvalidArgument(f"JSON Value: {show(value)} not formatted correctly for base64 data")
-    text = "".join(value[_BASE64_KEY].split()).rstrip("=")  # white space and missing padding are allowed
+    text = "".join(value[BASE64_KEY].split()).rstrip("=")  # TensorFlow Serving allows white space and missing padding
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -181,11 +181,11 @@ def _type_error(value: Any, data_type: int) -> InvalidArgument:
 
 
 def _shape(value: Any) -> list[int]:
-    """By the first element of each level; `_flatten` checks the others against it."""
+    """The shape of the first element at each level; `_flatten` checks the other elements."""
     shape: list[int] = []
     while isinstance(value, list):
-        if len(shape) == _MAX_RANK:
-            raise InvalidArgument(f"Encountered list at unexpected level: {_MAX_RANK} expected < {_MAX_RANK}")
+        if len(shape) == MAX_RANK:
+            raise InvalidArgument(f"Encountered list at unexpected level: {MAX_RANK} expected < {MAX_RANK}")
         shape.append(len(value))
         value = value[0] if value else None
     return shape
@@ -196,7 +196,7 @@ def _bracketed(shape: Sequence[int]) -> str:
 
 
 def _to_base64(value: bytes) -> dict[str, str]:
-    return {_BASE64_KEY: base64.b64encode(value).decode()}
+    return {BASE64_KEY: base64.b64encode(value).decode()}
 
 
 def _to_text(value: bytes) -> str:

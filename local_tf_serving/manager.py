@@ -1,40 +1,38 @@
-"""Keeps the newest version of a model available: watches its base path, loads, swaps, unloads.
+"""Keeps the newest version of a model available: polls its base path; loads, swaps and unloads versions.
 
-The rules are TensorFlow Serving's: version policy latest(1), and AvailabilityPreservingPolicy, which unloads an old
-version only when the new one answers. All of it happens in the one thread that calls `run`, and so without a lock.
+The rules are TensorFlow Serving's: version policy latest(1), and AvailabilityPreservingPolicy, which unloads the old
+version only when the new one is available. Everything runs in the thread that calls `run`, so no lock is needed.
 """
 
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
-from structlog.typing import FilteringBoundLogger
-
+import service_log
 from local_tf_serving import memory, versions
 from local_tf_serving.errors import Cancelled, Code, ServingError
 from local_tf_serving.predictor import Predictor
 from local_tf_serving.servables import Servables, State, Version
 
 
-@dataclass(frozen=True)
-class Pace:
-    """Defaults: model_servers/server.h."""
+@dataclass(frozen=True, slots=True)
+class PollPolicy:
+    """The defaults are TensorFlow Serving's (model_servers/server.h)."""
 
-    poll_seconds: float = 1
-    """Between two looks at the base path; 0 looks once, less than 0 never."""
+    interval: timedelta = timedelta(seconds=1)
+    """Time between polls of the base path. Zero: poll once; negative: never poll."""
     max_load_retries: int = 5
-    load_retry_seconds: float = 60
+    load_retry_interval: timedelta = timedelta(seconds=60)
 
 
-@dataclass
-class _Attempt:
-    """A version that is wanted and not loaded yet."""
-
+@dataclass(slots=True)
+class _PendingLoad:
     failures: int = 0
-    due: float = 0
-    last_error: ServingError = field(default_factory=lambda: Cancelled("Load cancelled before it was tried."))
+    next_attempt_at: float = 0
+    last_error: ServingError = field(default_factory=lambda: Cancelled("The load was cancelled before it started."))
 
 
 class Manager:
@@ -44,39 +42,37 @@ class Manager:
         base_path: Path,
         load: Callable[[Path], Predictor],
         *,
-        log: FilteringBoundLogger,
-        on_outcome: Callable[[Version], None] = lambda _: None,
-        pace: Pace | None = None,
+        on_load_result: Callable[[Version], None] = lambda _: None,
+        policy: PollPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
         trim_memory: Callable[[], None] = memory.trim,
     ) -> None:
-        """`load` turns a version's directory into something that answers, warmed up; it raises ServingError.
+        """`load` loads and warms up the version in a directory, or raises ServingError.
 
-        `on_outcome` is told, in the manager's thread, of every version that has become AVAILABLE and of every one given
-        up after its last try. `clock` gives seconds.
+        `on_load_result` is called, in the manager's thread, with each version that becomes AVAILABLE and each that
+        fails its last load attempt. `clock` returns seconds.
         """
         self._wake = threading.Event()
         self.servables = Servables(model_name, on_idle=self._wake.set)
         self._base_path = base_path
         self._load = load
-        self._log = log
-        self._on_outcome = on_outcome
-        self._pace = pace or Pace()
+        self._on_load_result = on_load_result
+        self._policy = policy or PollPolicy()
         self._clock = clock
         self._trim_memory = trim_memory
         self._stopping = False
-        self._next_poll: float | None = None if self._pace.poll_seconds < 0 else 0
-        self._wanted: frozenset[int] = frozenset()
-        self._attempts: dict[int, _Attempt] = {}
+        self._next_poll: float | None = None if self._policy.interval < timedelta() else 0
+        self._desired: frozenset[int] = frozenset()
+        self._pending: dict[int, _PendingLoad] = {}
 
     def run(self) -> None:
-        """Work until `stop` is called. What is loaded stays loaded."""
+        """Return after `stop`. Loaded versions stay loaded."""
         while not self._stopping:
             try:
                 self.tick()
-            except Exception:  # a thread that ended here would leave a server that never swaps again
-                self._log.exception("manager failed, and goes on")
-            self._wake.wait(self._seconds_to_next())
+            except Exception:  # if this thread ended, the server would never load a version again
+                service_log.get_logger().exception("manager failed")
+            self._wake.wait(self._seconds_until_next_tick())
             self._wake.clear()
 
     def stop(self) -> None:
@@ -84,107 +80,109 @@ class Manager:
         self._wake.set()
 
     def tick(self) -> None:
-        """Look at the base path if it is time to, then do all there is to do now."""
+        """Poll the base path if it is time to, then load and unload what is due."""
         now = self._clock()
         if self._next_poll is not None and now >= self._next_poll:
-            self._next_poll = now + self._pace.poll_seconds if self._pace.poll_seconds else None
+            interval = self._policy.interval.total_seconds()
+            self._next_poll = now + interval if interval else None
             self._poll()
-        while not self._stopping and (self._finish_unloading() or self._start_unloading() or self._try_loading()):
+        while not self._stopping and (self._unload_idle_version() or self._retire_version() or self._load_version()):
             pass
 
-    def _seconds_to_next(self) -> float | None:
-        dues = [attempt.due for attempt in self._attempts.values()]
+    def _seconds_until_next_tick(self) -> float | None:
+        times = [pending.next_attempt_at for pending in self._pending.values()]
         if self._next_poll is not None:
-            dues.append(self._next_poll)
-        return max(0, min(dues) - self._clock()) if dues else None
+            times.append(self._next_poll)
+        return max(0, min(times) - self._clock()) if times else None
 
     def _poll(self) -> None:
         try:
             found = versions.find(self._base_path)
-        except OSError as error:  # a path that is away for a moment unloads nothing
-            self._log.error("base path unreadable", path=str(self._base_path), error=str(error))
+        except OSError as error:  # nothing is unloaded: the path may be back at the next poll
+            service_log.get_logger().error("base path unreadable", path=str(self._base_path), error=str(error))
             return
         if not found:
-            self._log.warning(
-                "no versions", path=str(self._base_path), hint="a version's directory is named by a number"
+            service_log.get_logger().warning(
+                "no version found", path=str(self._base_path), hint="a version is a directory named by a number"
             )
-        self._want({max(found): found[max(found)]} if found else {})
+        self._set_desired({max(found): found[max(found)]} if found else {})
 
-    def _want(self, wanted: dict[int, Path]) -> None:
+    def _set_desired(self, directories: dict[int, Path]) -> None:
         states = {version.number: version.state for version in self.servables.snapshot()}
-        for number in self._attempts.keys() - wanted.keys():
-            self._give_up(number, self._attempts[number].last_error)
+        for number in self._pending.keys() - directories.keys():
+            self._abandon_load(number, self._pending[number].last_error)
         accepted = set()
-        for number, directory in wanted.items():
+        for number, directory in directories.items():
             if states.get(number) is State.UNLOADING:
-                continue  # wanted again before it was gone: its new life starts at a later look
+                continue  # a later poll adds it again, once it is unloaded
             accepted.add(number)
-            if number not in self._wanted and states.get(number) in (None, State.END):
+            if number not in self._desired and states.get(number) in (None, State.END):
                 self.servables.add(number, directory)
-                self._attempts[number] = _Attempt()
-        self._wanted = frozenset(accepted)
+                self._pending[number] = _PendingLoad()
+        self._desired = frozenset(accepted)
 
-    def _finish_unloading(self) -> bool:
+    def _unload_idle_version(self) -> bool:
         for version in self.servables.snapshot():
             if version.state is State.UNLOADING and not version.users and version.predictor:
                 try:
                     version.predictor.close()
-                    self._log.info("unloaded", version=version.number)
-                except Exception:  # there is no second try: nobody knows what is left of it
-                    self._log.exception("unload failed", version=version.number)
+                    service_log.get_logger().info("version unloaded", version=version.number)
+                except Exception:  # not retried: it may be half closed
+                    service_log.get_logger().exception("version unload failed", version=version.number)
                 self.servables.set_state(version.number, State.END)
                 self._trim_memory()
                 return True
         return False
 
-    def _start_unloading(self) -> bool:
-        """Retire the lowest unwanted version, unless it is the last that answers while a wanted one is on its way."""
+    def _retire_version(self) -> bool:
+        """Retire the lowest undesired version, except the last available one while a desired one is still loading."""
         available = {
             version.number: version for version in self.servables.snapshot() if version.state is State.AVAILABLE
         }
-        unwanted = sorted(available.keys() - self._wanted)
-        if not unwanted or (self._wanted and not available.keys() & self._wanted and len(unwanted) == 1):
+        undesired = sorted(available.keys() - self._desired)
+        if not undesired or (self._desired and not available.keys() & self._desired and len(undesired) == 1):
             return False
-        retired = available[unwanted[0]]
-        self._log.info("unloading", version=retired.number)
+        retired = available[undesired[0]]
+        service_log.get_logger().info("version unloading", version=retired.number)
         self.servables.set_state(retired.number, State.UNLOADING, predictor=retired.predictor)
         return True
 
-    def _try_loading(self) -> bool:
+    def _load_version(self) -> bool:
         now = self._clock()
-        due = [number for number, attempt in self._attempts.items() if attempt.due <= now]
+        due = [number for number, pending in self._pending.items() if pending.next_attempt_at <= now]
         if not due:
             return False
         number = max(due)
         version = self.servables.set_state(number, State.LOADING)
-        self._log.info("loading", version=number, path=str(version.directory))
+        service_log.get_logger().info("version loading", version=number, path=str(version.directory))
         try:
             predictor = self._load(version.directory)
         except ServingError as error:
             self._load_failed(number, error.code, error.message)
-        except Exception as error:  # whatever a broken model raises, the version that answers goes on
+        except Exception as error:  # a broken model may raise anything, and the available version must keep serving
             self._load_failed(number, Code.UNKNOWN, repr(error))
         else:
-            del self._attempts[number]
-            self._log.info("available", version=number, seconds=round(self._clock() - now, 3))
-            self._on_outcome(self.servables.set_state(number, State.AVAILABLE, predictor=predictor))
+            del self._pending[number]
+            seconds = round(self._clock() - now, 3)
+            service_log.get_logger().info("version available", version=number, seconds=seconds)
+            self._on_load_result(self.servables.set_state(number, State.AVAILABLE, predictor=predictor))
         self._trim_memory()
         return True
 
     def _load_failed(self, number: int, code: Code, message: str) -> None:
-        error = ServingError(code, message)  # anew, without the traceback: its frames would keep the model in memory
-        attempt = self._attempts[number]
-        attempt.failures += 1
-        self._log.error(
-            "load failed", version=number, code=error.code.name, error=error.message, tries=attempt.failures
+        error = ServingError(code, message)  # a new one: the frames of the traceback would keep the model in memory
+        pending = self._pending[number]
+        pending.failures += 1
+        service_log.get_logger().error(
+            "version load failed", version=number, code=code.name, error=message, attempts=pending.failures
         )
-        if attempt.failures > self._pace.max_load_retries:
-            self._on_outcome(self._give_up(number, error))
+        if pending.failures > self._policy.max_load_retries:
+            self._on_load_result(self._abandon_load(number, error))
         else:
-            attempt.due = self._clock() + self._pace.load_retry_seconds
-            attempt.last_error = error
+            pending.next_attempt_at = self._clock() + self._policy.load_retry_interval.total_seconds()
+            pending.last_error = error
 
-    def _give_up(self, number: int, error: ServingError) -> Version:
-        """The version ends with its last error, and is tried again only after its directory was gone and came back."""
-        del self._attempts[number]
+    def _abandon_load(self, number: int, error: ServingError) -> Version:
+        """End the version with its last error. It loads again only if its directory is removed and added again."""
+        del self._pending[number]
         return self.servables.set_state(number, State.END, error=error)

@@ -1,17 +1,13 @@
-"""One loaded version, and how it answers a PredictRequest. The data plane and the warm-up both come through here."""
+"""Runs a PredictRequest on one loaded version, for the data plane and the warm-up."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from local_tf_serving import tensor
 from local_tf_serving.engine import Servable
-from local_tf_serving.errors import (
-    DeadlineExceeded,
-    FailedPrecondition,
-    InvalidArgument,
-    Unimplemented,
-)
+from local_tf_serving.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument, Unimplemented
 from local_tf_serving.signature import DEFAULT_SIGNATURE, Signature
 
 
@@ -25,16 +21,16 @@ class Predictor:
         return self._servable
 
     def input_types(self, signature_name: str) -> Mapping[str, int]:
-        """DataType of each input alias. Raises InvalidArgument, as REST's callers expect for an unknown signature."""
+        """The DataType of each input alias. Raises InvalidArgument for an unknown signature, as REST does."""
         name = signature_name or DEFAULT_SIGNATURE
         if name not in self._signatures:
             raise InvalidArgument(f'Serving signature name: "{name}" not found in signature def')
         return self._signatures[name].inputs
 
-    def predict(self, request: PredictRequest, timeout: float | None) -> PredictResponse:
-        """Run the signature the request names; which model it names does not matter here.
+    def predict(self, request: PredictRequest, timeout: timedelta | None) -> PredictResponse:
+        """Run the signature that the request names; the model that it names is ignored. Raises ServingError.
 
-        `timeout` is in seconds, None for none. The response names the signature but no model. Raises ServingError.
+        The response's model_spec has the signature's name only.
         """
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = self._signatures.get(name)
@@ -43,7 +39,7 @@ class Predictor:
         inputs = signature.select_inputs(request.inputs)
         outputs = signature.select_outputs(request.output_filter)
         signature.check_dtypes(inputs)
-        if timeout is not None and timeout <= 0:
+        if timeout is not None and timeout <= timedelta():
             raise DeadlineExceeded("Timed out waiting for notification")
         arrays = self._servable.run(name, inputs, outputs, timeout)
         response = PredictResponse()
@@ -52,7 +48,7 @@ class Predictor:
             try:
                 tensor.write(array, response.outputs[alias])
             except ValueError as error:
-                raise Unimplemented(f"output {alias} has a dtype this server can't send: {error}") from error
+                raise Unimplemented(f"output {alias} has a dtype that this server does not support: {error}") from error
         return response
 
     def close(self) -> None:

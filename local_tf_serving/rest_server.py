@@ -1,17 +1,18 @@
-"""REST's HTTP server: uvicorn, in a thread and on an event loop of its own."""
+"""Runs the REST API in uvicorn, in its own thread and event loop."""
 
 import socket
 import threading
+from datetime import timedelta
 
 import uvicorn
 from starlette.types import ASGIApp
 
 
 class RestServer:
-    def __init__(self, app: ASGIApp, claimed: socket.socket, grace: int) -> None:
-        """`claimed` is bound and not listening; `grace` is how many seconds `drain` gives to what is under way."""
-        self._socket = claimed
-        self._grace = grace
+    def __init__(self, app: ASGIApp, rest_socket: socket.socket, drain_timeout: timedelta) -> None:
+        """`rest_socket` is bound but does not listen yet."""
+        self._socket = rest_socket
+        self._drain_timeout = drain_timeout
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -19,17 +20,17 @@ class RestServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=grace,
+            timeout_graceful_shutdown=int(drain_timeout.total_seconds()),
         )
         self._uvicorn = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._uvicorn.run, args=([claimed],), name="rest", daemon=True)
+        self._thread = threading.Thread(target=self._uvicorn.run, args=([rest_socket],), name="rest", daemon=True)
 
     def start(self) -> None:
-        """Raises OSError if the port can't be listened on."""
+        """Raises OSError if listening on the port fails."""
         self._socket.listen(self._uvicorn.config.backlog)
         self._thread.start()
 
     def drain(self) -> None:
-        """Take no new connection, let running requests end, and return when they have."""
+        """Refuse new connections, and return when the running requests have ended or the drain timeout has passed."""
         self._uvicorn.should_exit = True
-        self._thread.join(self._grace + 1)
+        self._thread.join(self._drain_timeout.total_seconds() + 1)

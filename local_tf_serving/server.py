@@ -1,70 +1,63 @@
-"""The process: a manager thread that loads, two servers that answer, a main thread that waits to be told to stop."""
+"""The server: a manager thread loads versions, two servers handle requests, the main thread waits for a signal."""
 
 import signal
 import threading
+from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Final
 
-from structlog.typing import FilteringBoundLogger
-
+import service_log
 from local_tf_serving import ports, warmup
 from local_tf_serving.data_plane import DataPlane
 from local_tf_serving.engine import Engine
 from local_tf_serving.errors import CannotStart
 from local_tf_serving.flags import Flags
 from local_tf_serving.grpc_api import GrpcApi
-from local_tf_serving.manager import Manager, Pace
+from local_tf_serving.manager import Manager, PollPolicy
 from local_tf_serving.predictor import Predictor
 from local_tf_serving.rest_api import RestApi
 from local_tf_serving.rest_server import RestServer
 from local_tf_serving.servables import State, Version
 
-DRAIN_SECONDS = 10
-"""What requests under way get when the process is told to stop."""
-_LOAD_FAILED_EXIT = 255  # as TensorFlow Serving's main() ends when its first load fails
+DRAIN_TIMEOUT: Final = timedelta(seconds=10)
+LOAD_FAILED_EXIT_STATUS: Final = 255  # as TensorFlow Serving's main()
 
 Event = signal.Signals | Version
-"""What the main thread waits for: the wish to stop, or what became of a version."""
+"""What wakes the main thread: a signal to stop, or a version that was loaded or failed to load."""
 
 
 class Server:
-    def __init__(
-        self,
-        flags: Flags,
-        engine: Engine,
-        claimed: ports.Claimed,
-        *,
-        log: FilteringBoundLogger,
-        events: "SimpleQueue[Event]",
-    ) -> None:
-        """`events` brings the signals, from whoever installed their handlers."""
+    def __init__(self, flags: Flags, engine: Engine, sockets: ports.BoundSockets, events: "SimpleQueue[Event]") -> None:
+        """The caller's signal handlers put signals into `events`."""
         self._flags = flags
         self._engine = engine
-        self._claimed = claimed
-        self._log = log
+        self._sockets = sockets
         self._events = events
         self._manager = Manager(
             flags.model_name,
             Path(flags.model_base_path),
             self._load,
-            log=log,
-            on_outcome=events.put,
-            pace=Pace(
-                flags.file_system_poll_wait_seconds, flags.max_num_load_retries, flags.load_retry_interval_micros / 1e6
+            on_load_result=events.put,
+            policy=PollPolicy(
+                interval=timedelta(seconds=flags.file_system_poll_wait_seconds),
+                max_load_retries=flags.max_num_load_retries,
+                load_retry_interval=timedelta(microseconds=flags.load_retry_interval_micros),
             ),
         )
-        data_plane = DataPlane(self._manager.servables, log)
+        data_plane = DataPlane(self._manager.servables)
         self._grpc = GrpcApi(data_plane, flags.grpc_max_threads)
         self._rest: RestServer | None = None
-        if claimed.rest:
-            app = RestApi(data_plane, flags.rest_api_num_threads, flags.rest_api_timeout_in_ms / 1000)
-            self._rest = RestServer(app, claimed.rest, DRAIN_SECONDS)
+        if sockets.rest:
+            timeout = timedelta(milliseconds=flags.rest_api_timeout_in_ms)
+            app = RestApi(data_plane, flags.rest_api_num_threads, timeout)
+            self._rest = RestServer(app, sockets.rest, DRAIN_TIMEOUT)
 
     def run(self) -> None:
-        """Serve until a signal comes. Raises CannotStart."""
+        """Serve until a signal arrives. Raises CannotStart."""
         threading.Thread(target=self._manager.run, name="manager", daemon=True).start()
         try:
-            if self._version_became_available():
+            if self._wait_for_first_version():
                 self._open_ports()
                 while not isinstance(self._events.get(), signal.Signals):
                     pass
@@ -76,41 +69,42 @@ class Server:
         predictor = Predictor(self._engine.load(directory))
         try:
             if records := warmup.replay(directory, predictor):
-                self._log.info("warmed up", path=str(directory), records=records)
+                service_log.get_logger().info("version warmed up", path=str(directory), records=records)
         except BaseException:
             predictor.close()
             raise
         return predictor
 
-    def _version_became_available(self) -> bool:
-        """Waits, without end if the base path stays empty. False if a signal came first."""
+    def _wait_for_first_version(self) -> bool:
+        """Return False if a signal arrives first. Waits forever while the base path has no version."""
         event = self._events.get()
         if isinstance(event, signal.Signals):
             return False
         if event.state is State.AVAILABLE:
             return True
         reason = f"version {event.number} did not become available: {event.error}"
-        raise CannotStart(f"Failed to start server. {reason}", _LOAD_FAILED_EXIT)
+        raise CannotStart(f"Failed to start server. {reason}", LOAD_FAILED_EXIT_STATUS)
 
     def _open_ports(self) -> None:
         host, port, rest_port = self._flags.host, self._flags.port, self._flags.rest_api_port
-        self._claimed.grpc.close()
+        self._sockets.grpc.close()
         try:
             self._grpc.start(ports.address(host, port))
         except RuntimeError as error:
-            raise ports.refusal(host, port, "--port", error) from error
-        self._log.info("gRPC open", address=ports.address(host, port))
+            raise ports.unavailable(host, port, "--port", error) from error
+        service_log.get_logger().info("gRPC listening", address=ports.address(host, port))
         if self._rest:
             try:
                 self._rest.start()
             except OSError as error:
-                raise ports.refusal(host, rest_port, "--rest_api_port", error) from error
-            self._log.info("REST open", address=ports.address(host, rest_port))
+                raise ports.unavailable(host, rest_port, "--rest_api_port", error) from error
+            service_log.get_logger().info("REST listening", address=ports.address(host, rest_port))
 
     def _drain(self) -> None:
-        self._log.info("draining", seconds=DRAIN_SECONDS)
-        idle = self._grpc.drain(DRAIN_SECONDS)
+        seconds = DRAIN_TIMEOUT.total_seconds()
+        service_log.get_logger().info("server draining", seconds=round(seconds))
+        grpc_drained = self._grpc.drain(DRAIN_TIMEOUT)
         if self._rest:
             self._rest.drain()
-        idle.wait(DRAIN_SECONDS + 1)
-        self._log.info("stopped")
+        grpc_drained.wait(seconds + 1)
+        service_log.get_logger().info("server stopped")

@@ -1,8 +1,11 @@
-"""A signature, and what it makes of a request's tensors: the rules of PreProcessPrediction
-(servables/tensorflow/predict_util.cc) and GetInputValues (tensorflow/cc/saved_model/util.cc).
+"""Checks a request's tensors against a signature.
+
+The rules and texts are those of PreProcessPrediction (servables/tensorflow/predict_util.cc) and GetInputValues
+(tensorflow/cc/saved_model/util.cc).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
@@ -11,29 +14,29 @@ from local_tf_serving import tensor
 from local_tf_serving.engine import Array
 from local_tf_serving.errors import InvalidArgument
 
-DEFAULT_SIGNATURE = "serving_default"
-"""What a request without a signature name means (tensorflow/cc/saved_model/signature_constants.h)."""
+DEFAULT_SIGNATURE: Final = "serving_default"
+"""The signature of a request that names none (tensorflow/cc/saved_model/signature_constants.h)."""
 
 
 class Signature:
-    """The plain-Python view of a SignatureDef: looking things up in the protobuf costs more, every request."""
+    """A copy of a SignatureDef in plain Python, because lookups in the protobuf would slow down each request."""
 
     def __init__(self, definition: SignatureDef) -> None:
         self.inputs: Mapping[str, int] = {alias: definition.inputs[alias].dtype for alias in sorted(definition.inputs)}
-        """DataType of each input alias, sorted by alias."""
+        """The DataType of each input alias, sorted by alias."""
         self.outputs: Sequence[str] = sorted(definition.outputs)
         self._feed_names = {alias: definition.inputs[alias].name for alias in self.inputs}
         self._defaults = {alias: definition.defaults[alias] for alias in sorted(definition.defaults)}
 
     def select_inputs(self, sent: Mapping[str, TensorProto]) -> dict[str, Array]:
-        """An array for every input alias: the one sent, or the signature's default. Dtypes are not checked here.
+        """An array for every input alias, from the request or the signature's defaults. Dtypes are not checked.
 
         Raises InvalidArgument for missing, unknown and malformed tensors.
         """
         self._check_count(sent)
         arrays = {}
         for alias in self.inputs:
-            proto = sent[alias] if alias in sent else self._defaults.get(alias)  # a protobuf map has no pure `get`
+            proto = sent[alias] if alias in sent else self._defaults.get(alias)
             if proto is None:
                 raise InvalidArgument(
                     f"Signature input alias: {alias}(feed name: {self._feed_names[alias]}) not found in request and no "
@@ -52,7 +55,7 @@ class Signature:
         return arrays
 
     def select_outputs(self, output_filter: Sequence[str]) -> Sequence[str]:
-        """The aliases to compute: those asked for, in that order, or all. Raises InvalidArgument."""
+        """The aliases in the filter, in its order, or all outputs if it is empty. Raises InvalidArgument."""
         if not output_filter:
             return self.outputs
         chosen: list[str] = []
@@ -68,7 +71,7 @@ class Signature:
         return chosen
 
     def check_dtypes(self, arrays: Mapping[str, Array]) -> None:
-        """Raises InvalidArgument, worded as by TensorFlow's session, for the first array of another dtype."""
+        """Raises InvalidArgument, with the text of TensorFlow's session, for the first array of a wrong dtype."""
         for position, (alias, expected) in enumerate(self.inputs.items()):
             provided = tensor.data_type(arrays[alias])
             if provided != expected:

@@ -1,41 +1,42 @@
-"""TensorFlow's greetings, kept out of the log."""
+"""Keeps the messages that TensorFlow prints on import out of the log."""
 
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-# tensorflow-cpu 2.21 writes these while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says.
-_GREETINGS = (
+# tensorflow-cpu 2.21 prints these while it is imported, regardless of TF_CPP_MIN_LOG_LEVEL.
+IMPORT_MESSAGES: Final = (
     b"All log messages before absl::InitializeLog() is called are written to STDERR",
     b"oneDNN custom operations are on.",
 )
 
 
 @contextmanager
-def hidden() -> Iterator[None]:
-    """Hide what TensorFlow writes to standard error on import, unless the user set TF_CPP_MIN_LOG_LEVEL to see it.
+def stderr_filter() -> Iterator[None]:
+    """Drop TensorFlow's import messages from standard error, unless the user has set TF_CPP_MIN_LOG_LEVEL.
 
-    Only the known greetings are dropped; any other line is passed on when the block ends, and all of it if it raises.
+    Other lines are printed when the block ends. If the block raises an exception, all lines are printed.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # what fails is raised too; "2" adds lines for every damaged JPEG
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # errors are raised as well; "2" would print a line per damaged JPEG
     sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        greetings: tuple[bytes, ...] = ()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
+        dropped: tuple[bytes, ...] = ()
         try:
             yield
-            greetings = _GREETINGS
+            dropped = IMPORT_MESSAGES
         finally:
             sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            held.seek(0)
-            for line in held:
-                if not any(greeting in line for greeting in greetings):
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            captured.seek(0)
+            for line in captured:
+                if not any(message in line for message in dropped):
                     os.write(2, line)

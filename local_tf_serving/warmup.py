@@ -1,13 +1,13 @@
-"""Replays the requests a model brings along, so that the first caller does not pay for what is slow only once.
+"""Replays the recorded requests of a version before it is available, so that the first real request is fast.
 
-TensorFlow Serving's format (servables/tensorflow/saved_model_warmup_util.cc): a TFRecord of PredictionLog, at most
-1000, in `assets.extra/tf_serving_warmup_requests` of the version.
+The format is TensorFlow Serving's (servables/tensorflow/saved_model_warmup_util.cc): a TFRecord file of at most 1000
+PredictionLogs, `assets.extra/tf_serving_warmup_requests` in the version's directory.
 """
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
@@ -15,14 +15,14 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from local_tf_serving.errors import DataLoss, InvalidArgument, Unimplemented
 from local_tf_serving.predictor import Predictor
 
-WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
-MAX_RECORDS = 1000  # WarmupConsts::kMaxNumRecords
-_CRC32C_POLYNOMIAL = 0x82F63B78  # Castagnoli, reflected: RFC 3720, appendix B.4
-_CRC_MASK_DELTA = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
+WARMUP_FILE: Final = Path("assets.extra", "tf_serving_warmup_requests")
+MAX_RECORDS: Final = 1000  # WarmupConsts::kMaxNumRecords
+CRC32C_POLYNOMIAL: Final = 0x82F63B78  # Castagnoli, reflected: RFC 3720, appendix B.4
+CRC_MASK_DELTA: Final = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
 
 
 def replay(directory: Path, predictor: Predictor) -> int:
-    """Run every record; the number of them, 0 if there is no file. Raises the first ServingError."""
+    """Run all records and return their number, 0 without a file. Raises the first ServingError."""
     path = directory / WARMUP_FILE
     if not path.is_file():
         return 0
@@ -50,8 +50,8 @@ def _run(record: bytes, path: Path, predictor: Predictor) -> None:
 def _records(file: BinaryIO, path: Path) -> Iterator[bytes]:
     """Frames of length (u64), masked CRC-32C of the length (u32), data, CRC of the data (u32), all little-endian.
 
-    Only the length's CRC is checked: it tells a TFRecord from any other file, while the data's would take Python 0.1 s
-    a MB with requests waiting for the interpreter, and a PredictionLog that was damaged fails by itself.
+    Only the CRC of the length is checked, which detects any file that is not a TFRecord. The CRC of the data would take
+    0.1 s per MB in Python, during which requests wait, and a damaged PredictionLog fails anyway.
     """
     while header := file.read(12):
         if len(header) == 12:
@@ -71,6 +71,6 @@ def _masked_crc32c(data: bytes) -> int:
     for byte in data:
         crc ^= byte
         for _ in range(8):
-            crc = crc >> 1 ^ (_CRC32C_POLYNOMIAL if crc & 1 else 0)
+            crc = crc >> 1 ^ (CRC32C_POLYNOMIAL if crc & 1 else 0)
     crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + _CRC_MASK_DELTA) & 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + CRC_MASK_DELTA) & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""The HTTP front: answers with the fast model and queues the image for the accurate model.
+"""The HTTP server: answers with the fast model and queues the image for the accurate model.
 
 `python -m proxy` starts it. `server` runs one or more processes, `app` builds the application, and `resources` opens
 what it needs at start-up, all from `settings`. `memory` checks whether the container has enough memory for them. A
@@ -12,10 +12,10 @@ request to `POST /predict` passes these files, in this order:
     uploaded_image      reads the image from JSON, a form (`form`) or a raw body
     image_header, exif  read its type, size and orientation without decoding it
     normalizer          converts a large or unusual image into a small JPEG
-    batcher             calls the fast model, with several images at once under load
+    batcher             calls the fast model, with several images per call under load
     refinement_queue    submits the job to Redis, behind a circuit breaker
     timings             the duration of each step, for the `Server-Timing` header and the log
 
-`admission_queue` limits concurrency and queueing in the normalizer and the batcher. `errors` lists what the proxy
-refuses, and `problems` turns every error into an HTTP response (RFC 9457).
+`admission_queue` limits concurrency and queueing in the normalizer and the batcher. `errors` defines why the proxy
+refuses a request, and `problems` turns every error into an HTTP response (RFC 9457).
 """

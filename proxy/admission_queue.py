@@ -25,12 +25,12 @@ class QueuedRequest(Generic[Response]):
 class AdmissionQueue(ABC, Generic[Request]):
     """A first-in, first-out queue for `concurrency` permits.
 
-    A request is refused at once when `max_queued` requests are waiting, and after `timeout` in the queue. A queue
+    A request is refused immediately when `max_queued` requests are waiting, and after `timeout` in the queue. A queue
     without limits would grow under overload until every response came too late.
     """
 
     def __init__(self, resource: str, *, concurrency: int, max_queued: int, timeout: timedelta) -> None:
-        """`resource` names what requests wait for, as error messages show it to clients."""
+        """`resource` is the name, in error messages to clients, of what requests wait for."""
         self._resource = resource
         self._permits = concurrency
         self._max_queued = max_queued

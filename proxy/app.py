@@ -25,7 +25,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="Answer now, refine later",
-        summary="A fast model answers in the response, an accurate one under the job id.",
+        summary="A fast model answers in the response; the answer of an accurate model can be fetched by job id.",
         version=project_version(),
         lifespan=lifespan,
         redirect_slashes=False,  # a redirect's Location would contain the client's Host header

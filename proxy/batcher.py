@@ -34,7 +34,7 @@ class Batcher(AdmissionQueue[_QueuedImage]):
 
     More concurrent Predicts than keep a model busy make it slower, and at some point TensorFlow Serving refuses them
     (RESOURCE_EXHAUSTED). Batching makes each image cheaper under load. An image never waits for a batch to fill up:
-    while a permit is free, it is sent at once and alone.
+    while a permit is free, it is sent immediately, on its own.
 
     If a Predict fails, all its requests fail, except that an invalid image fails alone. A Predict that times out limits
     the following batches to half its size, because a model that is too slow for large batches may still handle small
@@ -98,7 +98,7 @@ class Batcher(AdmissionQueue[_QueuedImage]):
     def _isolate(self, batch: Sequence[_QueuedImage], error: ImageRejected) -> None:
         """Return the images of a rejected batch to the head of the queue, to be sent one by one.
 
-        One invalid image fails a whole Predict, so only the Predict of a single image shows which one it was.
+        One invalid image fails a whole Predict, so only a Predict for a single image shows which image is invalid.
         """
         if len(batch) == 1:
             batch[0].fail(error)

@@ -1,4 +1,4 @@
-"""The endpoints. Their bodies are frozen: compact JSON with these keys in this order."""
+"""The endpoints. Their bodies must not change: compact JSON with these keys in this order."""
 
 import asyncio
 from typing import Annotated, Any, Final

@@ -1,4 +1,4 @@
-"""Why the proxy refuses a request before any model has seen it. The texts of the errors are shown to the client.
+"""The errors for requests that the proxy refuses before it calls a model. Clients see their texts.
 
 Overloaded              a limit on concurrent work is reached
 

@@ -2,7 +2,7 @@
 
 A PNG of 100 KB can hold a billion pixels, so the size is checked before the image is decoded. Reading it takes bounded
 time: a fixed offset in a PNG or WebP, a limited number of segments in a JPEG. AVIF is not supported, because its
-decoder uses the size of the frame inside, which may differ from the size in the file's header.
+decoder uses the size of the embedded frame, which may differ from the size in the file's header.
 """
 
 import re
@@ -31,7 +31,7 @@ MAX_EXIF_SEGMENTS: Final = 4
 ANIMATED: Final = 0x02
 """A flag of WebP (RFC 9649, 2.7)."""
 MAX_SEGMENTS: Final = 1_000
-"""Cameras write a few dozen before the frame; a large embedded profile or preview takes some hundreds."""
+"""Cameras write a few dozen before the frame; a large embedded profile or preview takes a few hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class ImageHeader:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the models can decode the image, and then see what a person sees."""
+        """Whether the models decode the image, and decode it as an image viewer displays it."""
         is_supported = self.media_type in ("image/jpeg", "image/png")
         return is_supported and self.has_screen_colours and self.orientation == UPRIGHT
 
@@ -86,7 +86,7 @@ def _png(image: bytes) -> ImageHeader:
 def _jpeg(image: bytes) -> ImageHeader:
     """Refuses what a decoder would skip, such as garbage or an unknown marker.
 
-    A decoder may skip differently from this function, and would then decode another size than was checked.
+    If a decoder skipped other bytes than this function, it would decode an image of another size than the one checked.
     """
     offset, orientation, exif_segments = 2, UPRIGHT, 0
     for _ in range(MAX_SEGMENTS):

@@ -43,9 +43,9 @@ UPRIGHT_TRANSPOSE: Final = {
 class Normalizer:
     """Decodes a large image once, so that the model servers and Redis handle a small one.
 
-    The models scale every image to 224 or 299 pixels a side. An image that is much larger, or that a model would not
-    see as a person does (rotated by its EXIF orientation, CMYK, 16 bits, WebP), becomes a small upright RGB JPEG.
-    Other images pass unchanged and are not decoded.
+    The models scale every image to 224 or 299 pixels a side. An image that is much larger, or that the models would not
+    decode as an image viewer displays it (rotated by its EXIF orientation, CMYK, 16 bits, WebP), becomes a small
+    upright RGB JPEG. Other images pass unchanged and are not decoded.
     """
 
     side: int
@@ -53,13 +53,13 @@ class Normalizer:
     limit: ConcurrencyLimit
     threads: ThreadPoolExecutor
 
-    def needs(self, header: ImageHeader) -> bool:
+    def converts(self, header: ImageHeader) -> bool:
         is_large = self.side > 0 and min(header.width, header.height) >= MIN_REDUCTION * self.side
         return is_large or not header.is_plain
 
     async def normalize(self, image: bytes, header: ImageHeader) -> bytes:
         """Return a JPEG, or the image itself if it needs no change. Raises `TooLarge`, `Undecodable`, `Overloaded`."""
-        if not self.needs(header):
+        if not self.converts(header):
             return image
         if header.media_type == "image/webp" and header.pixels > MAX_WEBP_PIXELS:
             raise TooLarge(f"the WebP has {header.pixels} pixels, and the limit is {MAX_WEBP_PIXELS}: scale it down")
@@ -86,7 +86,7 @@ def to_upright_jpeg(image: bytes, header: ImageHeader, side: int) -> bytes:
     scale = min(1.0, side / min(header.width, header.height)) if side else 1.0
     size = max(1, round(header.width * scale)), max(1, round(header.height * scale))
     if max(size) > MAX_JPEG_SIDE:
-        raise TooLarge(f"the image is {max(size)} pixels long, and the limit is {MAX_JPEG_SIDE}: crop it")
+        raise TooLarge(f"the image's longer side has {max(size)} pixels, and the limit is {MAX_JPEG_SIDE}: crop it")
     try:
         with Image.open(io.BytesIO(image), formats=[FORMATS[header.media_type]]) as decoder:
             if decoder.size != (header.width, header.height):

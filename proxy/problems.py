@@ -131,7 +131,7 @@ def _respond_to_unexpected(request: Request, error: Exception) -> Response:
         "request failed", path=request.url.path, status=500, problem=problem.slug, exc_info=error
     )
     return problem_response(
-        request, problem, "the service has a bug: report it with this trace_id, which is in its log"
+        request, problem, "the service has a bug: report it with this trace_id, which the service's log contains"
     )
 
 

@@ -33,7 +33,7 @@ class Settings(ServiceSettings):
     """The name the model is served under, and the key of its label in responses."""
     fast_model_address: str = "localhost:8500"
     fast_model_deadline: Seconds = timedelta(seconds=5)
-    """For one Predict. A request whose Predict takes longer gets a 504."""
+    """Time limit of one Predict. A request whose Predict takes longer gets a 504."""
     fast_model_concurrency: int = Field(4, ge=1)
     """Concurrent Predicts of one process. The model server's threads set the useful limit: TensorFlow Serving has four
     per processor, and refuses more calls."""
@@ -48,15 +48,15 @@ class Settings(ServiceSettings):
     test_image: FilePath = ROOT / "data" / "cat.jpg"
 
     max_image_bytes: int = Field(20 * 1024 * 1024, gt=0)
-    """Size of one encoded image."""
+    """Maximum size of one encoded image."""
     max_image_pixels: int = Field(50_000_000, gt=0)
-    """Width times height."""
+    """Maximum width times height."""
 
     max_bytes_in_flight: int = Field(256 * 1024 * 1024, gt=0)
     """Size of all concurrent uploads. Further ones get a 503. The last quarter is for uploads of at most 1 MiB."""
     normalized_side: int = Field(448, ge=0)
-    """An image whose shorter side has at least twice as many pixels is scaled down to this. The models use 224 and 299.
-    0: images keep their size."""
+    """The shorter side, in pixels, to which an image is scaled down if its shorter side is at least twice as long. The
+    models use 224 and 299. 0: images keep their size."""
 
     body_timeout: Seconds = timedelta(seconds=60)
     """A body that takes longer to arrive gets a 408, so that a slow client can't hold its connection forever."""
@@ -67,9 +67,9 @@ class Settings(ServiceSettings):
     """How long a body may fall behind that rate."""
 
     redis_timeout: Seconds = timedelta(seconds=2)
-    """For reading a job."""
+    """Time limit for reading a job."""
     queue_timeout: Seconds = timedelta(milliseconds=250)
-    """For queueing a job. The fast answer then goes out without one."""
+    """Time limit for queueing a job. After it, the fast answer is sent without a job."""
     queue_cooldown: SecondsOrZero = timedelta(seconds=1)
     """After queueing failed, jobs are shed without trying for this long."""
 

@@ -1,4 +1,4 @@
-"""Log lines of one format for all processes, to follow a job from process to process by its id.
+"""One log format for all processes. A job can be followed from the proxy to the worker by its id.
 
     at=2026-11-22T10:49:45.123456Z process=proxy level=info event="job accepted" job=5b1c… label="Persian cat"
     at=2026-11-22T10:49:45.131002Z process=backend level=info event="job finished" job=5b1c… label=tabby
@@ -6,13 +6,14 @@
 The proxy's events:
 
     job accepted            the fast model answered, and the job is in the queue
-    job shed                the fast model answered, but the job could not be queued; `reason` says why
+    job shed                the fast model answered, but the job could not be queued; `reason` gives the cause
     request refused         the response is an error that has a problem type
     request failed          the response is a 500: the proxy has a bug
     connection limit reached  further connections get a 503
     memory limit low        the container may run out of memory before the limits in the settings are reached
     server process ended    one of `WORKERS` processes ended unexpectedly, and is started again
     queue unavailable       Redis did not accept a job; the circuit breaker opens for `cooldown_s`
+    setting renamed         an environment variable has an old name, and is ignored
 
 The worker's events:
 
@@ -23,7 +24,7 @@ The worker's events:
     worker stopping         SIGTERM arrived; claimed jobs have `grace_s` to finish
     job finished            the accurate model's result is recorded
     job failed              the accurate model rejects the payload; the job is a dead letter
-    job requeued            the job is back in the queue; `counts` says whether the attempt counts
+    job requeued            the job is in the queue again; `counts` shows whether the attempt counts
     requeue failed          Redis was unavailable; the jobs' leases expire instead
     late result refused     the job has ended or belongs to a newer attempt; nothing was recorded
     lease lost              a heartbeat found that the job has ended or belongs to a newer attempt

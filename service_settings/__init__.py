@@ -1,4 +1,4 @@
-"""Environment variables that the proxy and the worker share, with one spelling, one default and one meaning."""
+"""The settings that the proxy and the worker share, from the environment."""
 
 import re
 import sys
@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 def project_version() -> str:
-    """Return the version number, which pyproject.toml alone holds."""
+    """Return the version number from pyproject.toml."""
     version: str = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     return version
 
@@ -92,7 +92,7 @@ class ServiceSettings(BaseSettings):
     pending_ttl: Seconds = timedelta(days=7)
     """How long a job may wait for a worker."""
     max_queue_length: int = Field(10_000, gt=0)
-    """The most jobs that are queued or claimed."""
+    """Maximum number of jobs that are queued or processing."""
 
     @classmethod
     def from_environment(cls, process: str) -> Self:

@@ -9,7 +9,7 @@ from types import ModuleType
 
 @contextmanager
 def stub_tensorflow() -> Iterator[None]:
-    """Replace the package `tensorflow` by an empty stub, so that importing its protobuf modules loads nothing else.
+    """Replace the package `tensorflow` with an empty stub, so that importing its protobuf modules loads nothing else.
 
     Any import below `tensorflow` first runs `tensorflow/__init__.py`, which loads the whole runtime. The stub has only
     the `__path__` of the installed wheel, where Python finds the protobuf modules. These stay imported; the stub is

@@ -1,5 +1,6 @@
-"""What every test may ask for: a real Redis, emptied before and inspected after; the models; the running path."""
+"""The shared fixtures: a real Redis, the exported models, and all processes of the service."""
 
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,16 +16,24 @@ from harness.process import ROOT
 from harness.redis import RedisServer
 from harness.stack import Stack
 
-sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # no test reports to anybody
-hypothesis.settings.register_profile("shared machine", deadline=None)  # how long a step takes is not what is tested
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # no test sends telemetry
+hypothesis.settings.register_profile("shared machine", deadline=None)  # the machine may be busy
 hypothesis.settings.load_profile("shared machine")
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.default_int_handler)  # stops the harness's processes, as Ctrl-C does
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the fixture `slow`. `make check` runs all others."""
+    """Mark slow tests, and group tests that share servers, so that pytest-xdist runs each group in one process.
+
+    A directory is a group, except that all users of `stack` are one. That group is the largest and comes first.
+    """
     for item in items:
-        if isinstance(item, pytest.Function) and "slow" in item.fixturenames:
+        fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
+        if "slow" in fixtures:
             item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group("stack" if "stack" in fixtures else str(item.path.parent)))
+    items.sort(key=lambda item: "stack" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +51,7 @@ async def redis_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 
 @pytest_asyncio.fixture
 async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
-    """An empty Redis. A test that leaves a key without a time to live fails: every key has one."""
+    """An empty Redis. A test that leaves a key without a TTL fails."""
     async with redis_server.client() as client:
         await client.flushall()
         yield client
@@ -51,7 +60,7 @@ async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def own_redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Redis of the test's own, not yet started, for tests that stop or fill it."""
+    """A Redis that is not started yet, for a test that stops or fills it."""
     server = RedisServer(tmp_path)
     yield server
     server.stop()
@@ -64,7 +73,7 @@ def models_dir(slow: None) -> Path:
 
 @pytest_asyncio.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> AsyncIterator[Stack]:
-    """The whole path, running. A test that ends one of its processes starts it again."""
+    """All processes, running. A test that stops one of them starts it again."""
     stack = Stack(tmp_path_factory.mktemp("stack"), models_dir)
     try:
         await stack.start()
@@ -87,5 +96,5 @@ def cat() -> bytes:
 
 
 async def assert_all_keys_expire(client: Redis) -> None:
-    immortal = [key async for key in client.scan_iter() if await client.ttl(key) == -1]
-    assert immortal == [], "keys without a time to live"
+    keys_without_ttl = [key async for key in client.scan_iter() if await client.ttl(key) == -1]
+    assert keys_without_ttl == []

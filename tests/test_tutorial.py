@@ -1,6 +1,6 @@
 """Follows one image from the client to the accurate model's result. Read this test first.
 
-The numbers are those of the steps in README.md's drawing.
+The numbers are those of the steps in README.md's diagram.
 """
 
 import base64

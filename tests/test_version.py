@@ -1,4 +1,4 @@
-"""pyproject.toml holds the version number. Everything else reads it from there."""
+"""The version number is defined in pyproject.toml; everything else reads it from there."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def sources() -> list[Path]:
     return [file for file in files if file.is_file() and file.suffix in SUFFIXES]
 
 
-def test_no_other_file_spells_the_version() -> None:
+def test_no_other_file_contains_the_version() -> None:
     version = re.compile(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])")
     assert [file.name for file in sources() if version.search(file.read_text("utf-8"))] == ["pyproject.toml"]
 

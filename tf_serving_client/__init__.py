@@ -1,6 +1,6 @@
-"""The client of the model servers, over TensorFlow Serving's gRPC API. Only this package uses its protobuf messages.
+"""The client of the model servers, over TensorFlow Serving's gRPC API, for the proxy and the worker.
 
-A call passes these files, in this order:
+A call passes through these files, in this order:
 
     classifier          the Protocols that the proxy and the worker call; test doubles implement them too
     image_classifier    implements `Classifier`: one Predict for a batch of images

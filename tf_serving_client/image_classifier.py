@@ -50,7 +50,7 @@ class ImageClassifier:
             rows = (scores[row : row + width] for row in range(0, len(scores), width))
             return [Prediction.from_scores(self.model, version, row, self._labels) for row in rows]
         except ValueError as error:
-            raise ContractBroken(self.model, f"answered with {error}; expected {OUTPUT} float32 [N, {width}]") from None
+            raise ContractBroken(self.model, f"returned {error}; expected {OUTPUT} float32 [N, {width}]") from None
 
 
 def _floats(tensor: TensorProto | None) -> Sequence[float]:

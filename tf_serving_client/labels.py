@@ -21,5 +21,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         "".join(labels).encode()
     except UnicodeEncodeError as error:
-        raise BadLabels(f"{path} has a name with half a character ({error.reason}): write both halves") from error
+        raise BadLabels(
+            f"{path} has a name with half a surrogate pair ({error.reason}): write both halves of the character"
+        ) from error
     return tuple(labels)

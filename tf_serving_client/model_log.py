@@ -1,4 +1,4 @@
-"""Logs which version of a model is served, and warns if its weights were never trained."""
+"""Logs which version of a model is served, and warns if its weights are untrained."""
 
 import asyncio
 from typing import Final

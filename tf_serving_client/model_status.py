@@ -1,4 +1,4 @@
-"""Asks a model server about the state and the signature of a model."""
+"""Queries a model server for the state and the signature of a model."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,8 +21,8 @@ from tf_serving_client.protos import (
 )
 
 UNTRAINED: Final = "untrained"
-"""Part of the name that an export with untrained weights gives the graph tensor behind `scores`: that name is the only
-thing that an export can choose and TensorFlow Serving reports to every client."""
+"""Part of the name of the graph tensor behind `scores` in an export with untrained weights. That name is the only value
+that an export can choose and that TensorFlow Serving returns to clients."""
 
 
 @dataclass(frozen=True, slots=True)

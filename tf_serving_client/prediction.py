@@ -25,7 +25,7 @@ class Prediction:
         if len(scores) != len(labels):
             raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
         if not math.isfinite(sum(scores)):
-            raise ValueError("scores that are not numbers")
+            raise ValueError("scores that are not finite")
         best = nlargest(TOP_K, zip(scores, labels, strict=True), key=itemgetter(0))
         return cls(model, version, tuple((label, round(score, 6)) for score, label in best))
 

@@ -14,7 +14,7 @@ from bench.session import Session
 
 
 def on_real_models(session: Session) -> list[Row]:
-    """On the empty queue, each post follows the completion of the previous job. With a backlog, the rate is equal."""
+    """On an empty queue, each post follows the completion of the previous job. With a backlog, the rate is the same."""
     backlog = session.profile.fast_path_backlog
     title = f"fast answer with {backlog:,} jobs queued, relative to an empty queue"
     if session.models is None:

@@ -33,7 +33,7 @@ def on_null_models(session: Session) -> list[Row]:
 
 
 def on_real_models(session: Session) -> list[Row]:
-    """Each post follows the completion of the previous job, so nothing else runs meanwhile."""
+    """Each post follows the completion of the previous job, so nothing else runs at the same time."""
     title = "fast answer to a 12-megapixel JPEG, p50"
     if session.models is None:
         return [Row(title, "ms", None, note=NO_REAL_MODELS)]

@@ -1,1 +1,1 @@
-"""`make run`: the whole system on one machine, without Docker."""
+"""`make run`: the whole service on one machine, without Docker."""

@@ -37,7 +37,7 @@ def check_port(port: int) -> None:
 
 
 def start(settings: LocalSettings) -> NoReturn:
-    """Replace this process by supervisord, which starts, restarts and stops the services."""
+    """Replace this process with supervisord, which starts, restarts and stops the services."""
     ports = Ports.choose(settings)
     home = settings.data_dir
     config = home / "supervisord.conf"

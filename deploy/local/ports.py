@@ -16,7 +16,7 @@ class NoFreePort(Exception):
 def check(port: int) -> None:
     """Raise PermissionError if the port is reserved for root, another OSError if it is in use.
 
-    A port that is in use on `::1` only is in use, too: clients may resolve `localhost` to that address.
+    A port that is in use only on `::1` counts as in use, because clients may resolve `localhost` to that address.
     """
     for family, host in ((socket.AF_INET, HOST), (socket.AF_INET6, "::1")):
         try:

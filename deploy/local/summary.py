@@ -58,7 +58,7 @@ def summary(settings: LocalSettings, elapsed: timedelta) -> str:
   Running on http://{address} after {elapsed.total_seconds():.1f} s. Press Ctrl-C to stop.
 
 {chr(10).join(models)}
-  redis          queue of jobs    redis-cli -p {settings.redis_port}, files in {settings.data_dir}
+  redis          job queue        redis-cli -p {settings.redis_port}, files in {settings.data_dir}
   API            documentation    http://{address}/docs
 
   Try it in another shell:

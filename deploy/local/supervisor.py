@@ -1,8 +1,8 @@
 """supervisord with two changes: SIGHUP stops it, and it copies the output of its processes to its own.
 
 Usage: `python -m deploy.local.supervisor -c CONFIG`. Unmodified, supervisord restarts everything on SIGHUP, which
-a closed terminal sends. It also reopens its standard output for each process, which fails for a socket or another
-user's terminal.
+processes receive when their terminal is closed. It also reopens its standard output for each process, which fails for a
+socket or another user's terminal.
 """
 
 import os
@@ -24,7 +24,7 @@ class Supervisor(supervisord.Supervisor):  # type: ignore[misc] # supervisor has
 
 
 def write_all(data: bytes, descriptor: int = 1) -> None:
-    """Write `data` to a file descriptor. Drops it if the reader has gone, as `head` does in `make run | head`."""
+    """Write `data` to a file descriptor. Drop it if no reader is left, as after `head` exits in `make run | head`."""
     while data:
         try:
             data = data[os.write(descriptor, data) :]

@@ -37,8 +37,8 @@ class DeadLetters:
     async def find(self, job_id: str) -> Job | None:
         """Read the job of a dead letter; None when there is no such dead letter, or it has expired."""
         with redis_errors():
-            died = await self._redis.zscore(self._store.keys.dead_letters, job_id)
-        return None if died is None else await self._store.find(job_id)
+            failed_at = await self._redis.zscore(self._store.keys.dead_letters, job_id)
+        return None if failed_at is None else await self._store.find(job_id)
 
     async def payload(self, job_id: str) -> bytes | None:
         """Read the payload of a dead letter; None when it is no longer stored."""

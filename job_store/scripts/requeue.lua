@@ -1,5 +1,5 @@
 -- processing -> queued
--- Moves a job to the end of the backlog, where another worker can claim it at once.
+-- Moves a job to the end of the backlog, where any worker can claim it immediately.
 -- Returns 1, or 0 when the claim is outdated.
 local job, backlog = KEYS[1], KEYS[2]
 local id, token, attempt_counts, group, pending_ttl_ms = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]

@@ -33,7 +33,7 @@ async def test_other_calls_are_retried_until_they_succeed() -> None:
     assert flaky.calls == 4
 
 
-async def test_other_calls_are_given_up_when_the_worker_is_stopping() -> None:
+async def test_other_calls_are_abandoned_when_the_worker_is_stopping() -> None:
     stopping, flaky = asyncio.Event(), FlakyStore(failures=1_000_000)
     asyncio.get_running_loop().call_later(0.1, stopping.set)
     assert await Retrier(stopping).retry(flaky.store, "value") is None

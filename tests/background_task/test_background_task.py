@@ -1,4 +1,4 @@
-"""A background task lives as long as its context."""
+"""A background task runs for as long as its context."""
 
 import asyncio
 

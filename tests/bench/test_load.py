@@ -4,7 +4,7 @@ from bench.direct import report
 from bench.load import Load, LoadFailed, percentile
 
 
-def test_the_report_is_the_last_line_of_wrk_s_output() -> None:
+def test_the_report_is_the_last_line_of_the_output_of_wrk() -> None:
     output = """Running 1s test @ http://127.0.0.1:8000/predict
   1 threads and 16 connections
 Requests/sec:    500.00

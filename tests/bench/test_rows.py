@@ -11,7 +11,7 @@ from bench.runs import Summary, interleave
 from bench.table import cells
 
 
-def test_the_sides_of_a_comparison_run_in_turns() -> None:
+def test_the_sides_of_a_comparison_alternate() -> None:
     order: list[str] = []
     runs = interleave(3, {"A": lambda: order.append("A"), "B": lambda: order.append("B")})
     assert order == ["A", "B"] * 3

@@ -1,4 +1,4 @@
-"""A run with the smallest profile. It checks that every measure is taken; its numbers mean nothing."""
+"""A run with the smallest profile. It checks that every measure is taken; the measured values are meaningless."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def report() -> Report:
     return measure(SMALLEST, None, [*MEASURES], Console(file=io.StringIO()))
 
 
-def test_every_row_has_a_measured_value_or_the_reason_why_not(report: Report) -> None:
+def test_every_row_has_a_measured_value_or_a_reason(report: Report) -> None:
     unmeasured = {row.name: row.note for row in report.rows if row.measured is None}
     assert set(unmeasured.values()) == {NO_REAL_MODELS}, unmeasured
     assert len(unmeasured) == 7

@@ -1,1 +1,1 @@
-"""`make chaos`: each fault under load, on real processes, and a count of what was lost, stuck or doubled."""
+"""`make chaos`: injects faults into running processes under load, and counts lost and duplicated jobs."""

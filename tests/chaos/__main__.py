@@ -31,10 +31,8 @@ def log(line: str) -> None:
 
 def report(result: CampaignResult) -> None:
     others = ", ".join(f"{response}: {count}" for response, count in result.other_responses.items() if count)
-    log(
-        f"{'FAILED' if result.violations else 'ok'}: {result.fault}, "
-        f"injected {result.injected} times in {result.duration_s:.0f} s"
-    )
+    status = "FAILED" if result.violations else "ok"
+    log(f"{status}: {result.fault} (injections: {result.injected}, duration: {result.duration_s:.0f} s)")
     log(
         f"    {result.accepted} jobs accepted; recovered in {result.median_recovery_s:.1f} s (median), "
         f"{result.max_recovery_s:.1f} s (maximum); other responses: {others or 'none'}"

@@ -33,9 +33,9 @@ class CampaignResult:
     audit: AuditResult = field(default_factory=AuditResult)
     recovery_s: list[float] = field(default_factory=list)
     other_violations: list[str] = field(default_factory=list)
-    """Those that the audit does not find."""
+    """Violations that the audit does not find."""
     other_responses: Counter[str] = field(default_factory=Counter)
-    """To posts that returned no job id."""
+    """Counts the responses to posts that returned no job id."""
     job_durations: list[tuple[float, float]] = field(default_factory=list)
     """For each poison: seconds until its job ended, and until the slowest other job did."""
     duration_s: float = 0.0

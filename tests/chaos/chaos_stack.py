@@ -17,11 +17,10 @@ from harness.waiting import wait_until
 from job_store import JobStore
 from tests.chaos.tcp_link import TcpLink
 
-LEASE_S: Final = 2.0
 BATCH_SIZE: Final = 4
 BATCHES_IN_FLIGHT: Final = 2
 SETTINGS: Final = {
-    "LEASE": str(LEASE_S),
+    "LEASE": "2",
     "BATCH_SIZE": str(BATCH_SIZE),
     "BATCHES_IN_FLIGHT": str(BATCHES_IN_FLIGHT),
     "PREDICT_DEADLINE": "5",
@@ -61,6 +60,10 @@ class ChaosStack(Stack):
         self.linked_workers = [
             LinkedWorker(process, TcpLink(self.redis.port), TcpLink(self.accurate_port)) for process in self.workers
         ]
+
+    @property
+    def lease_s(self) -> float:
+        return float(self.settings["LEASE"])
 
     @property
     def target_worker(self) -> LinkedWorker:
@@ -104,7 +107,7 @@ class ChaosStack(Stack):
 async def chaos_stack(
     directory: Path, models: Path, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[ChaosStack]:
-    """Start a stack on a copy of the models in `directory`, and stop it in any case."""
+    """Start a stack on a copy of the models in `directory`, and always stop it."""
     shutil.copytree(models, directory / "models", symlinks=True)
     stack = ChaosStack(directory, directory / "models", {**SETTINGS, **(settings or {})})
     async with AsyncExitStack() as contexts:

@@ -46,7 +46,7 @@ def fake_clock(clock: Path) -> Mapping[str, str]:
     return {
         "LD_PRELOAD": str(LIBRARY),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_NO_CACHE": "1",  # otherwise the new offset applies up to a second later
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
 

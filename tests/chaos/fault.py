@@ -18,7 +18,7 @@ class Fault:
     is_slow: bool = False
     """Not part of `make test`."""
     recovery_timeout_s: float = 30.0
-    """For all accepted jobs and one new job to end after the injection."""
+    """How long all accepted jobs and one new job may take to end after the injection."""
 
 
 async def wait_for_trigger(fired: asyncio.Event) -> None:

@@ -38,7 +38,7 @@ class AuditResult:
 
 
 class JobAudit:
-    """Polls the jobs in a tally and listens to their completions, so that a change after a job's end is noticed."""
+    """Polls the jobs in a tally and listens to their completions, so that a change after a job's end is detected."""
 
     def __init__(self, store: JobStore, tally: Tally) -> None:
         self._store = store

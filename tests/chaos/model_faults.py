@@ -16,23 +16,25 @@ from tests.chaos.small_models import ACCURATE, PNG, publish
 from tests.chaos.tcp_link import TcpLink
 
 RECOVERY_TIMEOUT_S: Final = 60.0
-"""TensorFlow takes five seconds to start on two idle cores, and many times that on busy ones."""
+"""A model server takes many times longer to start on a busy machine than on an idle one."""
 
 
 async def kill_accurate_model(stack: ChaosStack) -> None:
-    await kill_during_predict(stack.accurate, stack.target_worker.model_link)
+    """The model is unavailable for longer than the lease. Heartbeats extend the leases of the waiting jobs."""
+    await kill_during_predict(stack.accurate, stack.target_worker.model_link, downtime_s=stack.lease_s)
 
 
 async def kill_fast_model(stack: ChaosStack) -> None:
     await kill_during_predict(stack.fast, stack.fast_model_link)
 
 
-async def kill_during_predict(server: Process, link: TcpLink) -> None:
+async def kill_during_predict(server: Process, link: TcpLink, downtime_s: float = 0) -> None:
     await wait_for_trigger(link.stall_at(PNG, "request", forward=False))
     server.send(signal.SIGSTOP)
     link.restore()
     await asyncio.sleep(0.1)  # the request arrives
     await asyncio.to_thread(server.kill)
+    await asyncio.sleep(downtime_s)
     server.start()
 
 
@@ -46,7 +48,7 @@ async def publish_new_version(stack: ChaosStack) -> None:
 
 
 def version_states(stack: ChaosStack) -> Mapping[int, str]:
-    """Of the two newest versions."""
+    """The states of the two newest versions."""
     url = f"http://127.0.0.1:{stack.accurate_rest_port}/v1/models/{ACCURATE}"
     versions = httpx.get(url, trust_env=False).json()["model_version_status"]
     return {int(version["version"]): version["state"] for version in versions[:2]}

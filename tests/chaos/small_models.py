@@ -71,7 +71,7 @@ def publish(version: int, source: Path, base_path: Path) -> None:
 
 
 def export(model: str, version: Path) -> None:
-    import tensorflow as tf  # only the exporting process pays for it
+    import tensorflow as tf  # slow, and only the exporting process needs it
 
     def scores_of(colour: Any) -> Any:
         red, green, blue = (tf.cast(colour[:, channel], tf.int32) for channel in range(3))

@@ -59,12 +59,12 @@ async def slow_down_models(stack: ChaosStack) -> None:
 
 
 async def lose_submit_response(stack: ChaosStack) -> None:
-    """Redis has the job; the proxy does not know."""
+    """Redis stores the job, but the proxy receives no response."""
     await lose_response(stack.redis_link, PNG)
 
 
 async def lose_finish_response(stack: ChaosStack) -> None:
-    """Redis has the result; the worker does not know."""
+    """Redis stores the result, but the worker receives no response."""
     await lose_response(stack.target_worker.redis_link, FINISH)
 
 
@@ -76,7 +76,7 @@ async def lose_response(link: TcpLink, request: bytes) -> None:
 
 
 async def kill_proxy_before_response(stack: ChaosStack) -> None:
-    """Redis has the job; the client never receives its id."""
+    """Redis stores the job, but the client never receives its id."""
     await wait_for_trigger(stack.redis_link.stall_at(PNG, "request", forward=True))
     stack.proxy.kill()
     stack.redis_link.cut()

@@ -1,4 +1,4 @@
-"""A TCP proxy that injects network faults: delay, throttling, stalls and closed connections."""
+"""Forwards TCP connections and injects network faults: delay, throttling, stalls and closed connections."""
 
 import asyncio
 from contextlib import suppress
@@ -14,22 +14,23 @@ MIN_GAP_S: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class StallTrigger:
-    """Stalls the link when `pattern` passes in `direction`.
+    """Stalls the link at a chunk of data that contains `pattern` at least `min_matches` times.
 
-    With `forward`, the chunk that contains the pattern is still forwarded; with `until_repeated`, only the part of the
-    chunk before the pattern's second occurrence.
+    The chunk is forwarded with `forward`; with `first_only`, only the part before the second match.
     """
 
     pattern: bytes
     direction: Direction
     forward: bool
-    until_repeated: bool = False
+    first_only: bool = False
+    min_matches: int = 1
     fired: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def matches(self, data: bytes, direction: Direction) -> bool:
+        return direction == self.direction and data.count(self.pattern) >= self.min_matches
+
     def forwarded_part(self, data: bytes) -> bytes:
-        if not self.until_repeated:
-            return data
-        second = data.find(self.pattern, data.index(self.pattern) + len(self.pattern))
+        second = data.find(self.pattern, data.index(self.pattern) + 1) if self.first_only else -1
         return data if second < 0 else data[:second]
 
 
@@ -66,7 +67,7 @@ class TcpLink:
         self._flowing.clear()
 
     def cut(self) -> None:
-        """Close all connections, drop data in transit, and close new connections at once."""
+        """Close all connections, drop data in transit, and close new connections immediately."""
         self._is_cut = True
         for connection in self._connections:
             connection.cancel()
@@ -76,10 +77,10 @@ class TcpLink:
         self._flowing.set()
 
     def stall_at(
-        self, pattern: bytes, direction: Direction, *, forward: bool, until_repeated: bool = False
+        self, pattern: bytes, direction: Direction, *, forward: bool, first_only: bool = False, min_matches: int = 1
     ) -> asyncio.Event:
-        """Stall when `pattern` passes, and return the event that is set then."""
-        self._trigger = StallTrigger(pattern, direction, forward, until_repeated)
+        """Set a `StallTrigger`, and return the event that is set when the link stalls."""
+        self._trigger = StallTrigger(pattern, direction, forward, first_only, min_matches)
         return self._trigger.fired
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -141,8 +142,7 @@ class TcpLink:
 
     def _matching_trigger(self, data: bytes, direction: Direction) -> StallTrigger | None:
         trigger = self._trigger
-        is_match = trigger and trigger.direction == direction and trigger.pattern in data and self._flowing.is_set()
-        return trigger if is_match else None
+        return trigger if trigger and trigger.matches(data, direction) and self._flowing.is_set() else None
 
     def _fire(self, trigger: StallTrigger) -> None:
         self.stall()

@@ -1,7 +1,8 @@
-"""The audit detects each way in which an accepted job can go wrong."""
+"""The audit detects each kind of violation."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -11,8 +12,8 @@ from job_store import JobStore
 from tests.chaos.job_audit import AuditResult, JobAudit
 from tests.chaos.traffic import SAME_FOR_ALL, Tally
 
-CAT = {"label": "Persian cat"}
-DOG = {"label": "boxer"}
+CAT: Final = {"label": "Persian cat"}
+DOG: Final = {"label": "boxer"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,21 @@ import asyncio
 import time
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import httpx
+import pytest
 
 from tests.chaos.chaos_stack import BODY_TIMEOUT_S, ChaosStack
 from tests.chaos.overload import QUEUE_FULL, overload
 from tests.chaos.small_models import image_of
 from tests.chaos.traffic import Samples, Traffic
 
-HEADERS = {"content-type": "image/png"}
-SLOW_CLIENTS = 100
+HEADERS: Final = {"content-type": "image/png"}
+SLOW_CLIENTS: Final = 100
 
 
+@pytest.mark.slow
 async def test_ten_times_the_capacity_of_the_accurate_model_does_not_slow_down_fast_answers(
     tmp_path: Path, samples: Samples
 ) -> None:
@@ -44,7 +47,9 @@ async def test_redis_memory_limits_the_queue(stack: ChaosStack) -> None:
     await stack.wait_until_idle()
 
 
-async def test_requests_beyond_the_fast_models_queue_are_refused_at_once(stack: ChaosStack, samples: Samples) -> None:
+async def test_requests_beyond_the_fast_models_queue_are_refused_immediately(
+    stack: ChaosStack, samples: Samples
+) -> None:
     """The fast model takes 4 requests at a time and 128 may wait, so most of 300 concurrent ones are refused."""
     stack.fast_model_link.delay_s = 0.05
     limits = httpx.Limits(max_connections=None)

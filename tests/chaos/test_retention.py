@@ -1,10 +1,12 @@
+from typing import Final
+
 from harness.waiting import wait_until
 from tests.chaos.chaos_stack import JOB_TTL_S, ChaosStack
 from tests.chaos.small_models import image_of
 
-HEADERS = {"content-type": "image/png"}
-JOBS = 100
-IMAGE_BYTES = 50_000
+HEADERS: Final = {"content-type": "image/png"}
+JOBS: Final = 100
+IMAGE_BYTES: Final = 50_000
 
 
 async def test_expired_jobs_are_unknown_and_their_memory_is_freed(stack: ChaosStack) -> None:
@@ -12,9 +14,13 @@ async def test_expired_jobs_are_unknown_and_their_memory_is_freed(stack: ChaosSt
     before = await used_memory(stack)
     async with stack.client() as client:
         large = image_of(7, comment="x" * IMAGE_BYTES)
-        responses = [await client.post("/predict", content=large, headers=HEADERS) for _ in range(JOBS)]
-        job_ids = [response.json()["job_id"] for response in responses]
-        assert all(job_ids)
+
+        async def post() -> str | None:
+            response = await client.post("/predict", content=large, headers=HEADERS)
+            job_id: str | None = response.json()["job_id"]
+            return job_id
+
+        job_ids = [await wait_until(post) for _ in range(JOBS)]  # a job may be shed on a busy machine
         await stack.wait_until_idle()
         first, last = job_ids[0], job_ids[-1]
         assert (await client.get(f"/job/{last}")).json()[last]["prediction"], "it should not have expired yet"

@@ -1,10 +1,12 @@
+from typing import Final
+
 from harness.waiting import wait_until
 from tests.chaos.chaos_stack import ChaosStack
 from tests.chaos.fault import wait_for_trigger
 from tests.chaos.small_models import PNG
 from tests.chaos.traffic import Load, Samples, Traffic
 
-DELAY_S = 0.6
+DELAY_S: Final = 0.6
 
 
 async def test_a_worker_that_lost_its_connection_reconnects_over_a_slow_link(

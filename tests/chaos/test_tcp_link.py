@@ -92,8 +92,10 @@ async def test_a_delay_applies_to_each_direction(connection: Connection) -> None
 
 
 async def test_a_trigger_can_split_a_chunk_before_the_second_match(connection: Connection) -> None:
-    fired = connection.link.stall_at(b"word", "request", forward=True, until_repeated=True)
+    fired = connection.link.stall_at(b"word", "request", forward=True, first_only=True, min_matches=2)
+    await connection.send(b"one word")
+    assert await connection.response() == b"ONE WORD", "it should wait for a chunk with two matches"
     await connection.send(b"a word, and another word, and more")
     await asyncio.wait_for(fired.wait(), 5)
-    await wait_until(lambda: connection.received)
-    assert connection.received == [b"a word, and another "]
+    await wait_until(lambda: len(connection.received) == 2)
+    assert connection.received[1] == b"a word, and another "

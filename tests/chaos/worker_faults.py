@@ -1,4 +1,4 @@
-"""A worker is killed at each step of a job, or stopped for longer than its lease."""
+"""A worker is killed at each step of a job, or suspended for longer than its lease."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from typing import Final
 
 from harness.waiting import wait_until
 from job_store.keys import WORKERS
-from tests.chaos.chaos_stack import BATCH_SIZE, LEASE_S, ChaosStack
+from tests.chaos.chaos_stack import BATCH_SIZE, ChaosStack
 from tests.chaos.fault import Fault, wait_for_trigger
 from tests.chaos.small_models import PNG
 
@@ -16,7 +16,7 @@ FINISH: Final = b"succeeded"
 
 
 async def kill_after_claim(stack: ChaosStack) -> None:
-    """Redis has given a batch to the worker, but its response never arrives."""
+    """Redis has executed the claim of a batch, but its response never reaches the worker."""
     worker = stack.target_worker
     await wait_for_trigger(worker.redis_link.stall_at(PNG, "response", forward=False))
     worker.crash_and_restart()
@@ -39,7 +39,8 @@ async def kill_before_finish(stack: ChaosStack) -> None:
 async def kill_between_jobs_of_a_batch(stack: ChaosStack) -> None:
     """Redis has recorded the first result of a batch and received a part of the second."""
     worker = stack.target_worker
-    await wait_for_trigger(worker.redis_link.stall_at(FINISH, "request", forward=True, until_repeated=True))
+    fired = worker.redis_link.stall_at(FINISH, "request", forward=True, first_only=True, min_matches=2)
+    await wait_for_trigger(fired)
     worker.crash_and_restart()
 
 
@@ -54,7 +55,7 @@ async def kill_between_two_batches(stack: ChaosStack) -> None:
     stack.accurate.send(signal.SIGSTOP)
     try:
         await wait_until(are_all_batches_at_the_model)
-        fired = worker.redis_link.stall_at(FINISH, "request", forward=True, until_repeated=True)
+        fired = worker.redis_link.stall_at(FINISH, "request", forward=True, first_only=True)
     finally:
         stack.accurate.send(signal.SIGCONT)
     await wait_for_trigger(fired)
@@ -68,15 +69,15 @@ async def waiting_jobs(stack: ChaosStack) -> int:
     return await store.backlog_length() - int(claimed["pending"])
 
 
-async def stop_past_lease(stack: ChaosStack) -> None:
-    """The worker is stopped during Predict. Its jobs are claimed by the other one, and its late results are refused."""
+async def suspend_past_lease(stack: ChaosStack) -> None:
+    """The worker is suspended during Predict. The other one claims its jobs, and its late results are refused."""
     worker = stack.target_worker
     await wait_for_trigger(worker.model_link.stall_at(PNG, "request", forward=True))
     worker.process.send(signal.SIGSTOP)
     refused = worker.process.logged("late result refused")
     worker.model_link.restore()
     try:
-        await asyncio.sleep(LEASE_S * 2)
+        await asyncio.sleep(stack.lease_s * 2)
     finally:
         worker.process.send(signal.SIGCONT)
     await wait_until(lambda: worker.process.logged("late result refused") > refused)
@@ -99,6 +100,6 @@ FAULTS: Final = [
     Fault("worker killed before it records a result", kill_before_finish),
     Fault("worker killed between the jobs of a batch", kill_between_jobs_of_a_batch),
     Fault("worker killed between its two batches", kill_between_two_batches),
-    Fault("worker stopped past its lease, then resumed", stop_past_lease),
+    Fault("worker suspended past its lease, then resumed", suspend_past_lease),
     Fault("two workers with the same name, one killed", kill_worker_with_shared_name),
 ]

@@ -112,7 +112,7 @@ class Stack:
         return prediction
 
     def leftovers(self) -> dict[str, list[str]]:
-        """Return the ids of what the engine still has of this stack, by kind."""
+        """Return the ids of this stack's remaining containers, networks and volumes, by kind."""
         of_this_stack = ("--filter", f"label=com.docker.compose.project={self.project}")
         found = {
             "containers": docker("ps", "-a", "-q", *of_this_stack),

@@ -25,7 +25,7 @@ class Container:
 
     @property
     def restarts(self) -> int:
-        """How often the engine has restarted it."""
+        """How many times the engine has restarted it."""
         return int(self.inspect()["RestartCount"])
 
     def is_healthy(self) -> bool:

@@ -1,4 +1,4 @@
-"""A light load in the background: posts an image again and again and records the outcomes."""
+"""A light load in the background: posts an image repeatedly and records the outcomes."""
 
 import threading
 from collections import Counter

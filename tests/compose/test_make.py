@@ -36,7 +36,7 @@ def port_in_use() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_build_all_builds_the_images_of_the_seed_in_its_order(tmp_path: Path) -> None:
+def test_build_all_builds_the_images_of_the_original_project_in_its_order(tmp_path: Path) -> None:
     output = make("-n", "build_all", DOCKER=fake_docker(tmp_path, WITH_BUILDX)).stdout
     assert re.findall(r"docker build .*?-t (\S+) -f (\S+) \.$", output, re.M) == [
         (f"{REPOSITORY}_sync_async_proxy_{VERSION}", "./Dockerfile.proxy"),
@@ -46,7 +46,7 @@ def test_build_all_builds_the_images_of_the_seed_in_its_order(tmp_path: Path) ->
     ]
 
 
-def test_c_up_and_c_down_run_the_commands_of_the_seed() -> None:
+def test_c_up_and_c_down_run_the_commands_of_the_original_project() -> None:
     up, down = (make("-n", target, DOCKER_COMPOSE="docker-compose").stdout for target in ("c_up", "c_down"))
     assert "\ndocker-compose -f ./docker-compose.yml up -d\n" in up
     assert down == "docker-compose -f ./docker-compose.yml down\n"

@@ -1,4 +1,4 @@
-"""How often Redis syncs its file to disk is configurable: it decides how many jobs a power failure can cost."""
+"""The interval at which Redis syncs its file to disk is configurable. It limits how many jobs a power failure loses."""
 
 from pathlib import Path
 

@@ -34,7 +34,7 @@ class Run:
                 ["make", "run"], cwd=ROOT, env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
 
-    async def until_printed(self, text: str) -> None:
+    async def wait_until_printed(self, text: str) -> None:
         await wait_until(lambda: text in self.printed(), within=100)
 
     def printed(self) -> str:
@@ -80,11 +80,11 @@ async def test_a_run_stops_all_its_processes_and_the_next_run_still_has_the_jobs
     run: Run, number: signal.Signals
 ) -> None:
     run.start()
-    await run.until_printed(READY)
+    await run.wait_until_printed(READY)
     assert run.get("/health/all").json() == {"mobilenet_v2": "ok", "inception_v3": "ok"}
     job_id = run.get("/predict/test").json()["job_id"]
     refined = await wait_until(lambda: run.get(f"/job/{job_id}").json()[job_id]["prediction"])
-    assert len(run.pids()) >= 6
+    await wait_until(lambda: len(run.pids()) >= 6)
     with Redis(port=int(re.findall(r"redis-cli -p (\d+)", run.printed())[-1])) as redis:
         assert redis.config_get("maxmemory") == {"maxmemory": str(64 * 1024 * 1024)}
 
@@ -92,16 +92,16 @@ async def test_a_run_stops_all_its_processes_and_the_next_run_still_has_the_jobs
     assert run.pids() == []
 
     run.start()
-    await run.until_printed(READY)
+    await run.wait_until_printed(READY)
     assert run.get(f"/job/{job_id}").json() == {job_id: {"prediction": refined}}
     run.stop(number)
     assert run.pids() == []
 
 
 @pytest.mark.timeout(200)
-async def test_untrained_weights_are_announced_after_the_start(run: Run) -> None:
+async def test_a_run_warns_of_untrained_weights_after_its_start(run: Run) -> None:
     run.start()
-    await run.until_printed(READY)
+    await run.wait_until_printed(READY)
     newest = max((Path(run.environment["MODELS_DIR"]) / "inception_v3").glob("[0-9]*"), key=lambda p: int(p.name))
     is_untrained = '"untrained"' in (newest / "assets.extra" / "export.json").read_text("utf-8")
     await wait_until(lambda: ("UNTRAINED WEIGHTS: inception_v3" in run.printed()) == is_untrained)
@@ -110,7 +110,7 @@ async def test_untrained_weights_are_announced_after_the_start(run: Run) -> None
 @pytest.mark.timeout(200)
 async def test_a_killed_worker_is_restarted(run: Run) -> None:
     run.start()
-    await run.until_printed(READY)
+    await run.wait_until_printed(READY)
 
     def workers() -> list[int]:
         return [pid for pid in run.pids() if b"-m\0backend\0" in _read(Path(f"/proc/{pid}/cmdline"))]

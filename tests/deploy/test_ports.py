@@ -15,7 +15,7 @@ def listen(family: socket.AddressFamily, host: str) -> socket.socket:
 
 
 def has_ipv6_loopback() -> bool:
-    """A container can have IPv6 sockets but no `::1`, so only binding to it tells."""
+    """A container can have IPv6 sockets but no `::1`, so only binding to `::1` shows whether it exists."""
     try:
         listen(socket.AF_INET6, "::1").close()
     except OSError:

@@ -33,7 +33,7 @@ def test_output_can_go_to_a_socket_and_sighup_stops_all_processes(tmp_path: Path
         assert not Path(f"/proc/{child}").exists()
 
 
-def test_output_is_dropped_when_its_reader_has_gone() -> None:
+def test_output_is_dropped_when_it_has_no_reader() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     write_all(b"unread", writer)

@@ -1,24 +1,32 @@
-"""Both models, exported once for all runs of the tests.
+"""Exported models, which are cached between test runs.
 
-No test downloads anything: an export gets its weights from a directory, or runs where the network is out of reach.
+No test downloads anything: exports take their weights from a directory, or run without a network.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
+import keras
 import pytest
 
-from imagenet_export import weights
+from harness.models import WEIGHTS_DIR
 from imagenet_export.architecture import Architecture
-from imagenet_export.publishing import ModelFolder
 from imagenet_inception_v3.export import INCEPTION_V3
 from imagenet_mobilenet_v2.export import MOBILENET_V2
-from tests.imagenet_export.images import REPOSITORY
-from tests.imagenet_export.machine import Machine
-from tests.imagenet_export.networks import Exported, export, kept_folder, lively_network, served
+from tests.imagenet_export.networks import (
+    ExportedModel,
+    cached_export,
+    cached_random_weights,
+    exported_model,
+    random_network,
+    write_random_weights,
+)
+from tests.imagenet_export.sandbox import Sandbox
+from tests.imagenet_export.tiny import TINY, tiny_application
 
-KERAS_BEFORE_NUMPY_2 = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
-"""Keras 3.15 converts its variables (`save_weights`, among others) with an `__array__` from before NumPy 2."""
+KERAS_BEFORE_NUMPY_2: Final = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+"""Keras 3.15 converts variables, for example in `save_weights`, with an `__array__` from before NumPy 2."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,52 +36,65 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", params=[MOBILENET_V2, INCEPTION_V3], ids=lambda architecture: architecture.name)
-def exported(request: pytest.FixtureRequest) -> Iterator[Exported]:
+def model(slow: None, request: pytest.FixtureRequest) -> Iterator[ExportedModel]:
+    """Each of the two models, with random weights."""
     architecture: Architecture = request.param
-    kept = kept_folder(architecture, "lively")
-    original = lively_network(architecture, kept / "weights")
-    assert export(architecture, kept / "models", weights=kept / "weights") == 0
-    newest = ModelFolder(kept / "models", architecture.name).newest()
-    assert newest is not None
-    with served(newest.path) as model:
-        yield Exported(architecture, original, newest.path, model)
+    weights = cached_random_weights(architecture)
+    version = cached_export(architecture, "random", weights=weights)
+    with exported_model(architecture, random_network(architecture, weights), version) as model:
+        yield model
 
 
 @pytest.fixture(scope="session")
-def imagenet_weights() -> Path:
-    """A directory with MobileNetV2's real weights: IMAGENET_WEIGHTS_DIR, or the one beside the repository."""
-    beside = {weights.WEIGHTS_DIR: str(REPOSITORY.parent / "shared" / "weights")}
-    found = weights.find(MOBILENET_V2).file or weights.find(MOBILENET_V2, beside).file
-    if found is None:
-        pytest.skip(f"no {MOBILENET_V2.weights_file} in {weights.WEIGHTS_DIR}: photographs can't be named without it")
-    return found.parent
+def imagenet_weights(slow: None) -> Path:
+    """A directory with MobileNetV2's ImageNet weights."""
+    if not (WEIGHTS_DIR / MOBILENET_V2.weights_file).is_file():
+        pytest.skip(f"needs {MOBILENET_V2.weights_file} in IMAGENET_WEIGHTS_DIR: other weights give meaningless labels")
+    return WEIGHTS_DIR
+
+
+@pytest.fixture(scope="session")
+def mobilenet(imagenet_weights: Path) -> Iterator[ExportedModel]:
+    """MobileNetV2 with ImageNet weights."""
+    version = cached_export(MOBILENET_V2, "imagenet", weights=imagenet_weights)
+    original = keras.applications.MobileNetV2(weights=None)
+    original.load_weights(imagenet_weights / MOBILENET_V2.weights_file)
+    with exported_model(MOBILENET_V2, original, version) as model:
+        yield model
+
+
+@pytest.fixture(scope="session")
+def untrained_export(slow: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, str]:
+    """A sandbox in which a process exported MobileNetV2 with untrained weights, and the output of that process."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("untrained"), MOBILENET_V2)
+    finished = sandbox.run("--allow-untrained")
+    assert finished.returncode == 0, finished.stderr
+    return sandbox, finished.stdout
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def mobilenet_sandbox(slow: None, tmp_path: Path) -> Sandbox:
+    return Sandbox(tmp_path, MOBILENET_V2)
 
 
 @pytest.fixture(scope="session")
-def untrained_machine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Machine, str]:
-    """A machine that exported untrained weights, and what the command said."""
-    machine = Machine(tmp_path_factory.mktemp("untrained"))
-    finished = machine.run("--allow-untrained")
-    assert finished.returncode == 0, finished.stderr
-    return machine, finished.stdout
+def tiny_weights(slow: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory with weights of the tiny network, which can be exported while this fixture is in use."""
+    with tiny_application():
+        weights = tmp_path_factory.mktemp("weights")
+        write_random_weights(TINY, weights)
+        yield weights
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with weights under the right name."""
-    directory = tmp_path_factory.mktemp("weights")
-    lively_network(MOBILENET_V2, directory)
-    return directory
+def tiny_export(tiny_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a version with those weights, for tests to copy."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("exported"), TINY)
+    assert sandbox.export(weights=tiny_weights) == 0
+    return sandbox.folder / "1"
 
 
-@pytest.fixture(scope="session")
-def exported_once(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models directory with one version of those weights, to be copied."""
-    models = tmp_path_factory.mktemp("exported")
-    assert export(MOBILENET_V2, models, weights=trained) == 0
-    return models
+@pytest.fixture
+def sandbox(tmp_path: Path, tiny_weights: Path) -> Sandbox:
+    """A sandbox for the tiny network."""
+    return Sandbox(tmp_path, TINY)

@@ -1,14 +1,14 @@
-"""Images in every encoding, made here."""
+"""Images in every encoding."""
 
 import io
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
-REPOSITORY = Path(__file__).parents[2]
-CAT = REPOSITORY / "data" / "cat.jpg"
+from harness.process import ROOT
+
+CAT: Final = ROOT / "data" / "cat.jpg"
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -24,8 +24,8 @@ def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def four_unlike() -> list[bytes]:
-    """A photograph, its negative, its top left corner, and noise: of different sizes and encodings."""
+def four_different() -> list[bytes]:
+    """A photograph, its negative, its top left corner, and noise, in different sizes and encodings."""
     photograph = cat()
     noise = np.random.default_rng(3).integers(0, 256, (120, 500, 3), dtype=np.uint8)
     return [
@@ -37,26 +37,26 @@ def four_unlike() -> list[bytes]:
 
 
 def rgb(image_bytes: bytes) -> Pixels:
-    """What Pillow sees: uint8 [height, width, 3]."""
+    """Decode with Pillow: uint8 [height, width, 3]."""
     with Image.open(io.BytesIO(image_bytes)) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def resized(image: Image.Image, size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Pillow's bilinear resize without its rounding, which bands of mode F are spared: float32 [size, size, 3]."""
+    """Resize with Pillow, bilinear: float32 [size, size, 3]. Pillow does not round bands of mode F."""
     bands = (band.convert("F").resize((size, size), Image.Resampling.BILINEAR) for band in image.split())
     return np.stack([np.asarray(band, dtype=np.float32) for band in bands], axis=-1)
 
 
 def half_transparent(image: Image.Image) -> Image.Image:
-    """Opaque at the bottom, invisible at the top."""
+    """Opaque at the bottom, transparent at the top."""
     transparent = image.convert("RGBA")
     transparent.putalpha(Image.linear_gradient("L").resize(image.size))
     return transparent
 
 
-def of_16_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits whose upper 8 are the grey of `image`; the lower 8 are something else."""
+def grey_of_16_bits(image: Image.Image) -> Image.Image:
+    """The upper 8 bits are the grey of `image`, the lower 8 its negative."""
     grey = np.asarray(image.convert("L")).astype(np.uint16)
     return Image.fromarray(grey * 256 + (255 - grey))
 
@@ -71,7 +71,7 @@ def readable() -> dict[str, bytes]:
         "JPEG without chroma subsampling": encoded(photograph, "JPEG", subsampling=0),
         "grey JPEG": encoded(photograph.convert("L"), "JPEG"),
         "CMYK JPEG": encoded(photograph.convert("CMYK"), "JPEG"),
-        "JPEG with EXIF": encoded(photograph, "JPEG", exif=_turned_by_a_quarter()),
+        "JPEG with EXIF": encoded(photograph, "JPEG", exif=_rotated_by_90_degrees()),
         "RGB PNG": encoded(photograph, "PNG"),
         "grey PNG": encoded(photograph.convert("L"), "PNG"),
         "black and white PNG": encoded(photograph.convert("1"), "PNG"),
@@ -83,18 +83,18 @@ def readable() -> dict[str, bytes]:
     }
 
 
-def _turned_by_a_quarter() -> Image.Exif:
+def _rotated_by_90_degrees() -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = 6  # Orientation: rotate 90° clockwise to view
     return exif
 
 
 def unreadable() -> dict[str, bytes]:
-    """What must be refused."""
+    """Images that must be rejected."""
     photograph = cat()
     jpeg, png = CAT.read_bytes(), encoded(photograph, "PNG")
     return {
-        "nothing": b"",
+        "empty": b"",
         "one byte": b"\xff",
         "text": b"<html>not found</html>",
         "JPEG cut in half": jpeg[: len(jpeg) // 2],

@@ -1,5 +1,7 @@
-"""Networks with weights that make tests mean something, exported the way people do it."""
+"""Networks with random weights, and exports that are cached between test runs."""
 
+import functools
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,23 +11,23 @@ from typing import Any
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
+from file_lock import file_lock
+from harness.models import MODELS_DIR
 from imagenet_export import network, untrained
 from imagenet_export.architecture import Architecture
-from imagenet_export.command import main
 from imagenet_export.fingerprint import fingerprint
-from imagenet_export.weights import WEIGHTS_DIR
-from tests.imagenet_export.images import REPOSITORY
+from imagenet_export.publishing import ModelFolder
+from tests.imagenet_export.sandbox import export
 
 Scores = np.ndarray[Any, np.dtype[np.float32]]
 Predict = Callable[[list[bytes]], Scores]
 
 
-@dataclass(frozen=True)
-class Served:
-    """A SavedModel in a session, as TensorFlow Serving has it."""
+@dataclass(frozen=True, slots=True)
+class SessionModel:
+    """A SavedModel in a session, as TensorFlow Serving runs it."""
 
     signatures: Any
     """Name → SignatureDef."""
@@ -33,77 +35,100 @@ class Served:
     """`serving_default`: encoded images → scores, float32 [N, 1001]."""
 
 
-@dataclass(frozen=True)
-class Exported:
-    """An exported model next to the network it was made from."""
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """An exported model and the network it was made from."""
 
     architecture: Architecture
     network: keras.Model
-    """As Keras builds it, neither fused nor frozen, with the weights that were exported."""
+    """As Keras builds it, neither fused nor frozen, with the exported weights."""
     version: Path
-    served: Served
+    signatures: Any
+    predict: Predict
 
 
-def kept_folder(architecture: Architecture, kind: str) -> Path:
-    """A folder in `var/test-models` that outlives the run, until the exporter, TensorFlow or Keras changes."""
+def cached_folder(architecture: Architecture, kind: str) -> Path:
+    """A folder for exports that later test runs reuse until the exporter, TensorFlow, Keras or this file changes."""
+    recipe = f"{kind} {hashlib.sha256(Path(__file__).read_bytes()).hexdigest()}"
     prefix = f"{architecture.name}-{kind}-"
-    folder = REPOSITORY / "var" / "test-models" / (prefix + fingerprint(architecture, kind)[:16])
-    for former in set(folder.parent.glob(f"{prefix}*")) - {folder}:
-        shutil.rmtree(former)
+    folder = MODELS_DIR / (prefix + fingerprint(architecture, recipe)[:16])
+    for outdated in set(MODELS_DIR.glob(f"{prefix}{'?' * 16}")) - {folder}:
+        shutil.rmtree(outdated, ignore_errors=True)
     return folder
 
 
-def lively_network(architecture: Architecture, weights: Path) -> keras.Model:
-    """A network whose batch normalisations do something and whose scores differ from image to image.
-
-    Its weights are kept in the directory `weights`, under the name an export looks for.
-    """
-    lively = network.constructor(architecture)(weights=None)
-    file = weights / architecture.weights_file
-    if file.exists():
-        lively.load_weights(file)
-        return lively
-    disturb_normalisations(lively)
-    untrained.initialise(lively)
-    weights.mkdir(parents=True, exist_ok=True)
-    unfinished = weights / f"unfinished.{architecture.weights_file}"
-    lively.save_weights(unfinished)
-    unfinished.rename(file)
-    return lively
+def cached_export(architecture: Architecture, kind: str, *options: str, weights: Path) -> Path:
+    """The folder of a version with these weights and options, exported unless it is up to date."""
+    models_dir = cached_folder(architecture, kind)
+    assert export(architecture, models_dir, *options, weights=weights) == 0
+    newest = ModelFolder(models_dir, architecture.name).newest()
+    assert newest is not None
+    return newest.path
 
 
-def disturb_normalisations(model: keras.Model) -> None:
-    """Give every batch normalisation a scale, shift, mean and variance of its own per channel."""
+@contextmanager
+def exported_model(architecture: Architecture, original: keras.Model, version: Path) -> Iterator[ExportedModel]:
+    with session_model(version) as loaded:
+        yield ExportedModel(architecture, original, version, loaded.signatures, loaded.predict)
+
+
+def random_network(architecture: Architecture, weights: Path) -> keras.Model:
+    """A network with the weights that `write_random_weights` wrote to this directory."""
+    result = network.constructor(architecture)(weights=None)
+    result.load_weights(weights / architecture.weights_file)
+    return result
+
+
+def write_random_weights(architecture: Architecture, directory: Path) -> None:
+    """Write weights with which batch normalizations have an effect and scores differ between images."""
+    source = network.constructor(architecture)(weights=None)
+    randomize_normalizations(source)
+    untrained.initialize(source)
+    unfinished = directory / f"unfinished.{architecture.weights_file}"
+    source.save_weights(unfinished)
+    unfinished.rename(directory / architecture.weights_file)
+
+
+def cached_random_weights(architecture: Architecture) -> Path:
+    """A directory with these weights, which later test runs reuse."""
+    directory = cached_folder(architecture, "random-weights")
+    directory.mkdir(parents=True, exist_ok=True)
+    with file_lock(directory / "lock", waiting=lambda: None):
+        if not (directory / architecture.weights_file).exists():
+            write_random_weights(architecture, directory)
+    return directory
+
+
+@functools.cache
+def untrained_network(architecture: Architecture) -> keras.Model:
+    """Shared by all tests. It differs from `random_network` in its batch normalizations only."""
+    result = network.constructor(architecture)(weights=None)
+    untrained.initialize(result)
+    return result
+
+
+def randomize_normalizations(model: keras.Model) -> None:
+    """Give every channel of every batch normalization its own scale, shift, mean and variance."""
     random = np.random.default_rng(1)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([_drawn(random, weight) for weight in layer.weights])
+            layer.set_weights([_random_values(random, weight) for weight in layer.weights])
 
 
-def _drawn(random: np.random.Generator, weight: keras.Variable) -> Any:
+def _random_values(random: np.random.Generator, weight: keras.Variable) -> Any:
     if weight.name in ("gamma", "moving_variance"):
         return random.uniform(0.5, 1.5, weight.shape)
     return random.normal(0.0, 0.2, weight.shape)
 
 
-def export(architecture: Architecture, models: Path, *options: str, weights: Path) -> int:
-    """Run the command in this process, with weights from a directory. Returns its exit status."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(WEIGHTS_DIR, str(weights))
-        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # set here, these are not left behind by the command
-        patch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
-        patch.setenv("KERAS_BACKEND", "tensorflow")
-        return main(architecture, ["--models-dir", str(models), *options])
-
-
 @contextmanager
-def served(version: Path) -> Iterator[Served]:
+def session_model(version: Path) -> Iterator[SessionModel]:
     tf.get_logger().setLevel("ERROR")  # it would recommend a newer loader; TensorFlow Serving uses sessions
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph)
-    with graph.as_default():  # not while it is used: it would be every test's default
+    with graph.as_default():  # only while loading: otherwise it would be the default graph of every test
         meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], str(version))
     signature = meta_graph.signature_def["serving_default"]
-    fed, fetched = signature.inputs["image_bytes"].name, signature.outputs["scores"].name
-    yield Served(meta_graph.signature_def, lambda images: session.run(fetched, {fed: images}))
+    image_bytes, scores = signature.inputs["image_bytes"].name, signature.outputs["scores"].name
+    yield SessionModel(meta_graph.signature_def, lambda images: session.run(scores, {image_bytes: images}))
     session.close()

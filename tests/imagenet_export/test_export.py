@@ -1,5 +1,6 @@
-"""From weights in a directory to a version, or to the reason why there is none."""
+"""Which weights an export uses, when it publishes a version, and when it fails."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,74 +8,118 @@ import keras
 import numpy as np
 import pytest
 
-from imagenet_mobilenet_v2.export import MOBILENET_V2
-from tests.imagenet_export.machine import Machine
-from tests.imagenet_export.networks import export, lively_network
-
-pytestmark = pytest.mark.timeout(300)  # the first test to ask for a model may have to export it
+from tests.imagenet_export.networks import random_network
+from tests.imagenet_export.sandbox import Sandbox
+from tests.imagenet_export.tiny import TINY
 
 
-def test_a_directory_comes_first_and_replaces_untrained_weights(
-    untrained_machine: tuple[Machine, str], trained: Path, machine: Machine
+def test_weights_in_the_directory_replace_untrained_ones(tiny_weights: Path, sandbox: Sandbox) -> None:
+    assert sandbox.export("--allow-untrained") == 0
+    assert sandbox.record(1)["weights"] == "untrained"
+    assert sandbox.export("--allow-untrained", weights=tiny_weights) == 0
+    assert sandbox.versions() == ["1", "2"]
+    assert (sandbox.record(2)["weights"], sandbox.record(2)["weights_source"]) == ("imagenet", "directory")
+
+
+def test_weights_in_the_directory_are_used_before_those_in_the_cache_of_keras(
+    tiny_weights: Path, sandbox: Sandbox
 ) -> None:
-    shutil.copytree(untrained_machine[0].models, machine.models)
-    assert export(MOBILENET_V2, machine.models, "--allow-untrained", weights=trained) == 0
-    assert machine.versions() == ["1", "2"]
-    assert (machine.record(2)["weights"], machine.record(2)["weights_source"]) == ("imagenet", "directory")
+    save_as_download(random_network(TINY, tiny_weights), sandbox)
+    assert sandbox.export(weights=tiny_weights) == 0
+    assert sandbox.record(1)["weights_source"] == "directory"
 
 
-def test_the_same_again_is_not_exported(
-    exported_once: Path, trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
+def test_weights_in_the_cache_of_keras_are_used_without_a_network(
+    tiny_weights: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(exported_once, machine.models)
-    assert export(MOBILENET_V2, machine.models, weights=trained) == 0
-    assert machine.versions() == ["1"]
-    assert capsys.readouterr().out == "mobilenet_v2: version 1 is up to date\n"
+    save_as_download(random_network(TINY, tiny_weights), sandbox)
+    assert sandbox.export("--allow-untrained") == 0
+    assert (sandbox.record(1)["weights"], sandbox.record(1)["weights_source"]) == ("imagenet", "keras")
+    assert "UNTRAINED" not in capsys.readouterr().out
 
 
-def test_by_force_the_same_is_exported_again_and_the_oldest_version_goes(
-    exported_once: Path, trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
+def test_a_damaged_download_is_an_error_and_not_replaced_by_untrained_weights(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.download.parent.mkdir()
+    sandbox.download.write_bytes(b"half a download")
+    assert sandbox.export("--allow-untrained") == 1
+    error = capsys.readouterr().err
+    assert f"{sandbox.download} can't be read" in error
+    assert "delete it" in error
+    assert sandbox.versions() == []
+
+
+def test_untrained_weights_never_replace_trained_ones(
+    tiny_export: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_export, sandbox.folder / "1")
+    outdated = {**sandbox.record(1), "fingerprint": "of an older exporter"}
+    sandbox.record_file(1).write_text(json.dumps(outdated))
+    assert sandbox.export("--allow-untrained") == 0
+    assert "keeping version 1 with ImageNet weights from IMAGENET_WEIGHTS_DIR" in capsys.readouterr().out
+    assert sandbox.versions() == ["1"]
+
+
+def test_the_same_weights_are_not_exported_again(
+    tiny_export: Path, tiny_weights: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tiny_export, sandbox.folder / "1")
+    assert sandbox.export(weights=tiny_weights) == 0
+    assert sandbox.versions() == ["1"]
+    assert capsys.readouterr().out == "tiny: version 1 is up to date\n"
+
+
+def test_a_forced_export_publishes_the_same_again_and_removes_the_oldest_version(
+    tiny_export: Path, tiny_weights: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for version in ("1", "2"):
-        shutil.copytree(exported_once / "mobilenet_v2" / "1", machine.models / "mobilenet_v2" / version)
-    assert export(MOBILENET_V2, machine.models, "--force", weights=trained) == 0
-    assert machine.versions() == ["2", "3"]
-    assert machine.record(3)["fingerprint"] == machine.record(2)["fingerprint"]
-    assert "mobilenet_v2: removed version 1" in capsys.readouterr().out
+        shutil.copytree(tiny_export, sandbox.folder / version)
+    assert sandbox.export("--force", weights=tiny_weights) == 0
+    assert sandbox.versions() == ["2", "3"]
+    assert sandbox.record(3)["fingerprint"] == sandbox.record(2)["fingerprint"]
+    assert "tiny: removed version 1" in capsys.readouterr().out
 
 
-def test_a_version_without_its_model_is_exported_anew(exported_once: Path, trained: Path, machine: Machine) -> None:
-    shutil.copytree(exported_once, machine.models)
-    (machine.models / "mobilenet_v2" / "1" / "saved_model.pb").unlink()
-    assert export(MOBILENET_V2, machine.models, weights=trained) == 0
-    assert machine.versions() == ["1", "2"]
+def test_an_incomplete_version_is_exported_again(tiny_export: Path, tiny_weights: Path, sandbox: Sandbox) -> None:
+    shutil.copytree(tiny_export, sandbox.folder / "1")
+    (sandbox.folder / "1" / "saved_model.pb").unlink()
+    assert sandbox.export(weights=tiny_weights) == 0
+    assert sandbox.versions() == ["1", "2"]
 
 
 @pytest.mark.parametrize("content", [b"", b"not HDF5 at all"])
-def test_a_damaged_file_is_named_in_one_line(
-    machine: Machine, content: bytes, capsys: pytest.CaptureFixture[str]
+def test_a_damaged_weights_file_is_an_error_of_one_line(
+    sandbox: Sandbox, content: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (machine.home / "mobilenet_v2.weights.h5").write_bytes(content)
-    assert export(MOBILENET_V2, machine.models, "--allow-untrained", weights=machine.home) == 1
+    sandbox.weights_file.write_bytes(content)
+    assert sandbox.export("--allow-untrained", weights=sandbox.home) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"mobilenet_v2: error: {machine.home / 'mobilenet_v2.weights.h5'} does not hold weights of")
-    assert machine.versions() == []
+    assert line.startswith(f"tiny: error: {sandbox.weights_file} does not hold weights of Tiny")
+    assert sandbox.versions() == []
 
 
-def test_weights_of_another_network_are_refused(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_of_another_network_are_rejected(
+    mobilenet_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    other.save_weights(machine.home / "mobilenet_v2.weights.h5")
-    assert export(MOBILENET_V2, machine.models, weights=machine.home) == 1
+    other.save_weights(mobilenet_sandbox.weights_file)
+    assert mobilenet_sandbox.export(weights=mobilenet_sandbox.home) == 1
     assert "does not hold weights of MobileNetV2" in capsys.readouterr().err
 
 
-def test_weights_that_are_not_numbers_are_never_published(
-    trained: Path, machine: Machine, capsys: pytest.CaptureFixture[str]
+def test_weights_with_nan_are_never_published(
+    tiny_weights: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    network = lively_network(MOBILENET_V2, trained)
+    network = random_network(TINY, tiny_weights)
     kernel, bias = network.layers[-1].get_weights()
     network.layers[-1].set_weights([np.full_like(kernel, np.nan), bias])
-    network.save_weights(machine.home / "mobilenet_v2.weights.h5")
-    assert export(MOBILENET_V2, machine.models, weights=machine.home) == 1
-    assert "its weights are broken: scores are not numbers" in capsys.readouterr().err
-    assert machine.versions() == []
+    network.save_weights(sandbox.weights_file)
+    assert sandbox.export(weights=sandbox.home) == 1
+    assert "the weights of tiny are broken: scores are not finite" in capsys.readouterr().err
+    assert sandbox.versions() == []
+
+
+def save_as_download(network: keras.Model, sandbox: Sandbox) -> None:
+    sandbox.download.parent.mkdir()
+    keras.saving.save_model(network, sandbox.download)

@@ -1,7 +1,8 @@
-"""Whether the newest version is still the right one."""
+"""When the newest version is up to date."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 import tensorflow as tf
@@ -12,10 +13,10 @@ from imagenet_export.weights import KERAS, UNTRAINED, LocalWeights, Origin, orig
 from imagenet_inception_v3.export import INCEPTION_V3
 from imagenet_mobilenet_v2.export import MOBILENET_V2
 
-NOTHING = LocalWeights(file=None, missing=None, cached=None)
+NO_WEIGHTS: Final = LocalWeights(file=None, missing=None, cached=None)
 
 
-def made_with(origin: Origin) -> ExportRecord:
+def record_of(origin: Origin) -> ExportRecord:
     return ExportRecord(
         model="mobilenet_v2",
         architecture="MobileNetV2",
@@ -29,10 +30,14 @@ def made_with(origin: Origin) -> ExportRecord:
     )
 
 
-def up_to_date(
-    newest: ExportRecord, local: LocalWeights = NOTHING, *, allow_untrained: bool = False, retry_download: bool = False
+def is_up_to_date(
+    newest: ExportRecord,
+    local: LocalWeights = NO_WEIGHTS,
+    *,
+    allow_untrained: bool = False,
+    retry_download: bool = False,
 ) -> bool:
-    return fingerprint.up_to_date(
+    return fingerprint.is_up_to_date(
         MOBILENET_V2, newest, local, allow_untrained=allow_untrained, retry_download=retry_download
     )
 
@@ -49,25 +54,27 @@ def in_directory(file: Path) -> LocalWeights:
     return LocalWeights(file=file, missing=None, cached=None)
 
 
-def test_the_version_of_tensorflow_is_that_of_the_package() -> None:
+def test_the_version_of_tensorflow_comes_from_the_package_metadata() -> None:
     assert fingerprint.tensorflow_version() == tf.__version__
 
 
-def test_architecture_and_weights_tell_fingerprints_apart() -> None:
-    prints = {
+def test_each_architecture_with_each_weights_has_its_own_fingerprint() -> None:
+    fingerprints = {
         fingerprint.fingerprint(architecture, identity)
         for architecture in (MOBILENET_V2, INCEPTION_V3, replace(MOBILENET_V2, input_size=192))
         for identity in ("keras-imagenet", "untrained")
     }
-    assert len(prints) == 6
+    assert len(fingerprints) == 6
 
 
-def test_a_version_of_another_recipe_is_not_up_to_date() -> None:
-    older = replace(made_with(KERAS), fingerprint="0" * 64)
-    assert not up_to_date(older)
+def test_a_version_with_another_fingerprint_is_outdated() -> None:
+    older = replace(record_of(KERAS), fingerprint="0" * 64)
+    assert not is_up_to_date(older)
 
 
-def test_the_recipe_includes_every_source_of_the_exporter_and_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_depends_on_the_sources_and_on_the_libraries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = fingerprint.fingerprint(MOBILENET_V2, "untrained")
     with monkeypatch.context() as patch:
         patch.setattr(fingerprint, "tensorflow_version", lambda: "2.22.0")
@@ -78,36 +85,36 @@ def test_the_recipe_includes_every_source_of_the_exporter_and_the_libraries(monk
     assert fingerprint.fingerprint(MOBILENET_V2, "untrained") == before
 
 
-def test_a_version_of_the_same_file_is_up_to_date(file: Path, in_directory: LocalWeights) -> None:
-    assert up_to_date(made_with(origin_of_file(file)), in_directory)
+def test_a_version_made_with_the_same_file_is_up_to_date(file: Path, in_directory: LocalWeights) -> None:
+    assert is_up_to_date(record_of(origin_of_file(file)), in_directory)
 
 
-def test_a_file_of_other_content_is_exported(file: Path, in_directory: LocalWeights) -> None:
-    newest = made_with(origin_of_file(file))
+def test_a_version_is_outdated_if_the_content_of_its_file_changed(file: Path, in_directory: LocalWeights) -> None:
+    newest = record_of(origin_of_file(file))
     file.write_bytes(b"trained for weeks")
-    assert not up_to_date(newest, in_directory)
+    assert not is_up_to_date(newest, in_directory)
 
 
 @pytest.mark.parametrize("origin", [KERAS, UNTRAINED])
-def test_a_file_replaces_what_keras_or_nobody_gave(origin: Origin, in_directory: LocalWeights) -> None:
-    assert not up_to_date(made_with(origin), in_directory, allow_untrained=True)
+def test_a_weights_file_replaces_keras_and_untrained_weights(origin: Origin, in_directory: LocalWeights) -> None:
+    assert not is_up_to_date(record_of(origin), in_directory, allow_untrained=True)
 
 
-def test_keras_weights_stay_while_there_is_nothing_better() -> None:
-    assert up_to_date(made_with(KERAS))
-    assert up_to_date(made_with(KERAS), allow_untrained=True, retry_download=True)
+def test_weights_of_keras_are_kept_while_there_is_no_weights_file() -> None:
+    assert is_up_to_date(record_of(KERAS))
+    assert is_up_to_date(record_of(KERAS), allow_untrained=True, retry_download=True)
 
 
-def test_trained_weights_stay_when_their_file_is_gone(file: Path) -> None:
-    assert up_to_date(made_with(origin_of_file(file)), allow_untrained=True)
+def test_trained_weights_are_kept_if_their_file_was_removed(file: Path) -> None:
+    assert is_up_to_date(record_of(origin_of_file(file)), allow_untrained=True)
 
 
-def test_untrained_weights_stay_only_while_they_are_allowed() -> None:
-    assert up_to_date(made_with(UNTRAINED), allow_untrained=True)
-    assert not up_to_date(made_with(UNTRAINED))
+def test_untrained_weights_are_kept_only_while_they_are_allowed() -> None:
+    assert is_up_to_date(record_of(UNTRAINED), allow_untrained=True)
+    assert not is_up_to_date(record_of(UNTRAINED))
 
 
-def test_untrained_weights_give_way_to_a_download_that_is_there_or_asked_for(tmp_path: Path) -> None:
+def test_untrained_weights_are_replaced_if_a_download_exists_or_is_requested(tmp_path: Path) -> None:
     downloaded = LocalWeights(file=None, missing=None, cached=tmp_path / "download.h5")
-    assert not up_to_date(made_with(UNTRAINED), downloaded, allow_untrained=True)
-    assert not up_to_date(made_with(UNTRAINED), allow_untrained=True, retry_download=True)
+    assert not is_up_to_date(record_of(UNTRAINED), downloaded, allow_untrained=True)
+    assert not is_up_to_date(record_of(UNTRAINED), allow_untrained=True, retry_download=True)

@@ -1,6 +1,7 @@
-"""Folding batch normalisation changes no answer."""
+"""Folding batch normalization does not change scores."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 
 from imagenet_export.fusing import fuse
-from tests.imagenet_export.networks import Exported, disturb_normalisations
+from tests.imagenet_export.networks import ExportedModel, randomize_normalizations
 
 
-def normalisations(model: keras.Model) -> list[str]:
+def normalizations(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
@@ -19,28 +20,38 @@ def noise(*shape: int) -> Any:
     return np.random.default_rng(5).uniform(-1.0, 1.0, shape).astype(np.float32)
 
 
-@pytest.mark.timeout(300)  # the first test to ask for a model may have to export it
-def test_a_fused_network_answers_as_the_network_does(exported: Exported) -> None:
-    size = exported.architecture.input_size
-    fused = fuse(exported.network)
-    seen = noise(2, size, size, 3)
-    expected = exported.network.predict(seen, verbose=0)
-    np.testing.assert_allclose(fused.predict(seen, verbose=0), expected, rtol=1e-3, atol=1e-7)
-    assert expected.max() > 0.01  # of 1000 classes: not all alike
+@dataclass(frozen=True, slots=True)
+class FusedModel:
+    original: ExportedModel
+    weights_before: list[Any]
+    fused: keras.Model
 
 
-@pytest.mark.timeout(300)
-def test_nothing_is_left_to_normalise_and_the_original_is_as_it_was(exported: Exported) -> None:
-    before = [weight.copy() for weight in exported.network.get_weights()]
-    fused = fuse(exported.network)
-    assert normalisations(fused) == []
-    assert len(normalisations(exported.network)) > 50
-    assert all(np.array_equal(a, b) for a, b in zip(before, exported.network.get_weights(), strict=True))
+@pytest.fixture(scope="module")
+def fused_model(model: ExportedModel) -> FusedModel:
+    weights_before = [weight.copy() for weight in model.network.get_weights()]
+    return FusedModel(model, weights_before, fuse(model.network))
 
 
-def test_the_fused_network_keeps_weights_of_its_own(exported: Exported) -> None:
-    fused = fuse(exported.network)
-    shared = {id(weight) for weight in fused.weights} & {id(weight) for weight in exported.network.weights}
+@pytest.mark.timeout(300)  # the first test that uses a model may have to export it
+def test_a_fused_network_has_the_scores_of_the_original(fused_model: FusedModel) -> None:
+    size = fused_model.original.architecture.input_size
+    batch = noise(2, size, size, 3)
+    expected = fused_model.original.network(batch, training=False).numpy()
+    np.testing.assert_allclose(fused_model.fused(batch, training=False), expected, rtol=1e-3, atol=1e-7)
+    assert expected.max() > 0.01  # of 1000 classes, so scores are not all alike
+
+
+def test_a_fused_network_has_no_batch_normalization_and_the_original_is_unchanged(fused_model: FusedModel) -> None:
+    original = fused_model.original.network
+    assert normalizations(fused_model.fused) == []
+    assert len(normalizations(original)) > 50
+    assert all(np.array_equal(*pair) for pair in zip(fused_model.weights_before, original.get_weights(), strict=True))
+
+
+def test_a_fused_network_shares_no_weights_with_the_original(fused_model: FusedModel) -> None:
+    fused, original = fused_model.fused, fused_model.original.network
+    shared = {id(weight) for weight in fused.weights} & {id(weight) for weight in original.weights}
     assert not shared
 
 
@@ -51,7 +62,7 @@ def convolution_with_bias(x: Any) -> Any:
     return keras.layers.BatchNormalization()(keras.layers.Conv2D(5, 3, bias_initializer="random_normal")(x))
 
 
-def without_scale_and_centre(x: Any) -> Any:
+def without_scale_and_center(x: Any) -> Any:
     return keras.layers.BatchNormalization(scale=False, center=False)(keras.layers.Conv2D(5, 3, use_bias=False)(x))
 
 
@@ -68,24 +79,24 @@ def followed_by_an_activation(x: Any) -> Any:
     "layers",
     [
         convolution_with_bias,
-        without_scale_and_centre,
+        without_scale_and_center,
         depthwise_of_two_filters_per_channel,
         followed_by_an_activation,
     ],
 )
-def test_a_normalisation_right_after_a_convolution_is_folded(layers: Layers) -> None:
-    model = a_network(layers)
+def test_a_normalization_directly_after_a_convolution_is_folded(layers: Layers) -> None:
+    model = network_of(layers)
     fused = fuse(model)
-    assert normalisations(fused) == []
-    seen = noise(2, 8, 8, 3)
-    np.testing.assert_allclose(fused(seen), model(seen, training=False), atol=1e-5)
+    assert normalizations(fused) == []
+    batch = noise(2, 8, 8, 3)
+    np.testing.assert_allclose(fused(batch), model(batch, training=False), atol=1e-5)
 
 
 def after_an_activation(x: Any) -> Any:
     return keras.layers.BatchNormalization()(keras.layers.Conv2D(5, 3, activation="relu")(x))
 
 
-def whose_convolution_is_read_elsewhere_too(x: Any) -> Any:
+def after_a_convolution_with_two_readers(x: Any) -> Any:
     convolved = keras.layers.Conv2D(5, 3)(x)
     return keras.layers.Add()([convolved, keras.layers.BatchNormalization()(convolved)])
 
@@ -94,17 +105,17 @@ def after_no_convolution(x: Any) -> Any:
     return keras.layers.BatchNormalization()(keras.layers.MaxPooling2D()(x))
 
 
-@pytest.mark.parametrize("layers", [after_an_activation, whose_convolution_is_read_elsewhere_too, after_no_convolution])
-def test_a_normalisation_that_is_more_than_a_part_of_a_convolution_stays(layers: Layers) -> None:
-    model = a_network(layers)
+@pytest.mark.parametrize("layers", [after_an_activation, after_a_convolution_with_two_readers, after_no_convolution])
+def test_any_other_normalization_is_kept(layers: Layers) -> None:
+    model = network_of(layers)
     fused = fuse(model)
-    assert len(normalisations(fused)) == 1
-    seen = noise(2, 8, 8, 3)
-    np.testing.assert_allclose(fused(seen), model(seen, training=False), atol=1e-5)
+    assert len(normalizations(fused)) == 1
+    batch = noise(2, 8, 8, 3)
+    np.testing.assert_allclose(fused(batch), model(batch, training=False), atol=1e-5)
 
 
-def a_network(layers: Layers) -> keras.Model:
+def network_of(layers: Layers) -> keras.Model:
     x = keras.Input((8, 8, 3))
     model = keras.Model(x, layers(x))
-    disturb_normalisations(model)
+    randomize_normalizations(model)
     return model

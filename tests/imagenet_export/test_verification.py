@@ -1,20 +1,20 @@
-"""A version is asked before it is published."""
+"""A version is compared with its network before it is published."""
 
+import keras
 import pytest
 
-from imagenet_export import network, untrained, verification
-from imagenet_export.errors import ExportUnsound
-from tests.imagenet_export.networks import Exported
+from imagenet_export import verification
+from imagenet_export.errors import VerificationFailed
+from tests.imagenet_export.networks import ExportedModel
 
-pytestmark = pytest.mark.timeout(300)  # the first test to ask for a model may have to export it
-
-
-def test_a_version_that_answers_as_its_network_does_is_sound(exported: Exported) -> None:
-    verification.check(exported.architecture, exported.version, exported.network)
+pytestmark = pytest.mark.timeout(300)  # the first test that uses a model may have to export it
 
 
-def test_a_version_that_answers_otherwise_is_not(exported: Exported) -> None:
-    other = network.constructor(exported.architecture)(weights=None)
-    untrained.initialise(other)  # the exported one differs in its batch normalisations
-    with pytest.raises(ExportUnsound, match="the exported scores differ from the network's by 0"):
-        verification.check(exported.architecture, exported.version, other)
+def test_a_version_with_the_scores_of_its_network_passes(model: ExportedModel) -> None:
+    verification.verify(model.architecture, model.version, model.network)
+
+
+def test_a_version_with_other_scores_fails(model: ExportedModel) -> None:
+    other = keras.Model(model.network.input, keras.ops.flip(model.network.output, axis=-1))
+    with pytest.raises(VerificationFailed, match="the exported scores differ from the network's by 0"):
+        verification.verify(model.architecture, model.version, other)

@@ -1,4 +1,4 @@
-"""Warm-up requests on a disk that is full; that they succeed is tested with the exported models."""
+"""Warm-up requests on a full disk. test_saved_model.py replays the requests."""
 
 import errno
 from pathlib import Path
@@ -10,7 +10,7 @@ from imagenet_mobilenet_v2.export import MOBILENET_V2
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_a_full_disk_is_the_error_any_other_writer_raises(tmp_path: Path) -> None:
+def test_a_full_disk_raises_the_same_error_as_for_any_other_file(tmp_path: Path) -> None:
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "tf_serving_warmup_requests").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as caught:

@@ -1,4 +1,4 @@
-"""Which weights this machine has."""
+"""Where weights are found."""
 
 import hashlib
 from pathlib import Path
@@ -17,13 +17,13 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return {"IMAGENET_WEIGHTS_DIR": str(tmp_path / "weights"), "KERAS_HOME": str(tmp_path / "keras")}
 
 
-def test_a_file_in_the_directory_is_found_by_its_name(environ: dict[str, str]) -> None:
+def test_a_file_in_the_directory_is_found_by_name(environ: dict[str, str]) -> None:
     file = Path(environ["IMAGENET_WEIGHTS_DIR"]) / "mobilenet_v2.weights.h5"
     file.write_bytes(b"weights")
     assert weights.find(MOBILENET_V2, environ) == weights.LocalWeights(file=file, missing=None, cached=None)
 
 
-def test_a_file_missing_from_the_directory_is_reported_by_its_path(environ: dict[str, str]) -> None:
+def test_a_file_missing_from_the_directory_is_reported_with_its_path(environ: dict[str, str]) -> None:
     expected = Path(environ["IMAGENET_WEIGHTS_DIR"]) / "mobilenet_v2.weights.h5"
     assert weights.find(MOBILENET_V2, environ) == weights.LocalWeights(file=None, missing=expected, cached=None)
 
@@ -34,16 +34,16 @@ def test_without_a_directory_nothing_is_missing(environ: dict[str, str], directo
     assert weights.find(MOBILENET_V2, without) == weights.LocalWeights(file=None, missing=None, cached=None)
 
 
-def test_a_download_is_found_where_keras_left_it(environ: dict[str, str]) -> None:
+def test_a_download_is_found_in_the_cache_of_keras(environ: dict[str, str]) -> None:
     cached = Path(environ["KERAS_HOME"]) / "models" / MOBILENET_V2.keras_weights_file
     cached.write_bytes(b"weights")
     assert weights.find(MOBILENET_V2, environ).cached == cached
 
 
-def test_files_are_told_apart_by_their_content(tmp_path: Path) -> None:
+def test_files_with_different_content_have_different_identities(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(b"weights")
     (tmp_path / "two").write_bytes(b"weightz")
     one, two = (weights.origin_of_file(tmp_path / name) for name in ("one", "two"))
     assert one.identity == "sha256:" + hashlib.sha256(b"weights").hexdigest()
     assert one.identity != two.identity
-    assert (one.weights, one.source, one.trained) == ("imagenet", "directory", True)
+    assert (one.weights, one.source, one.is_trained) == ("imagenet", "directory", True)

@@ -27,11 +27,11 @@ POLICY: Final = Policy(max_attempts=2, lease=timedelta(hours=1))
 
 
 class Deviation(AssertionError):
-    """The job store differs from the model, or does not keep its promise."""
+    """The job store differs from the model, changes an ended job, or leaves a job unfinished."""
 
 
 Results = tuple[object, object]
-"""Of one step, from the store and from the model."""
+"""The results of one step, from the store and from the model."""
 
 Contents = tuple[dict[str, ModelJob], list[Entry], set[str]]
 """Jobs, backlog and dead letters."""
@@ -48,13 +48,13 @@ class Step(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class State:
     dumps: Mapping[str, bytes]
-    """The keys of Redis."""
+    """The keys in Redis and their values."""
     model: Model
     held: tuple[Claim | None, ...]
     """The claim of each worker."""
     faults: int
-    """How many more can occur."""
-    course: tuple[str, ...] = ()
+    """How many more may occur."""
+    path: tuple[str, ...] = ()
     """The steps that led here."""
 
     @property
@@ -84,7 +84,7 @@ class Exploration:
             known.update(new)
             queue.extend(new.values())
             if state.model.backlog and all(after.identity == state.identity for after in following):
-                raise Deviation(f"no step ends {state.model.backlog} after {state.course}")
+                raise Deviation(f"no step ends {state.model.backlog} after {state.path}")
         return len(known)
 
     async def _start(self, workers: int, jobs: int, faults: int) -> State:
@@ -98,23 +98,23 @@ class Exploration:
     async def _take(self, state: State, step: Step) -> State:
         await self._restore(state.dumps)
         self._claimed = None
-        model, course = deepcopy(state.model), (*state.course, step.name)
+        model, path = deepcopy(state.model), (*state.path, step.name)
         try:
             result, expected_result = await step.run(model)
         except StoreUnavailable as error:
-            raise Deviation(f"{error} after {course}") from error
+            raise Deviation(f"{error} after {path}") from error
         contents, dumps = await self._read(list(model.jobs))
         expected = model.jobs, model.backlog, set(model.dead_letters)
         if (result, contents) != (expected_result, expected):
-            raise Deviation(f"{result}, {contents} instead of {expected_result}, {expected} after {course}")
+            raise Deviation(f"{result}, {contents} instead of {expected_result}, {expected} after {path}")
         for job_id, job in state.model.jobs.items():
             key = self.store.keys.job(job_id)
             if job.is_final and model.jobs[job_id].is_final and dumps[key] != state.dumps[key]:
-                raise Deviation(f"the ended job {job_id} has changed after {course}")
+                raise Deviation(f"the ended job {job_id} has changed after {path}")
         held = list(state.held)
         if step.worker is not None and not step.keeps_claim:
             held[step.worker] = self._claimed
-        return State(dumps, model, tuple(held), state.faults - step.faults, course)
+        return State(dumps, model, tuple(held), state.faults - step.faults, path)
 
     def _steps(self, state: State) -> Iterator[Step]:
         for worker, held in enumerate(state.held):

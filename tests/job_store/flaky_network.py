@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Redis whose connections can go dead and which can lose replies."""
+"""Forwards TCP connections to Redis, and can freeze connections and drop replies."""
 
 import asyncio
 from typing import Self

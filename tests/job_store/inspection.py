@@ -45,6 +45,21 @@ async def pending(store: JobStore) -> list[str]:
     return [job_ids[cast(bytes, entry["message_id"])] for entry in claimed]
 
 
+async def subscribers(store: JobStore) -> list[str]:
+    """List the ids of the subscribed connections."""
+    return [client["id"] for client in await store.redis.client_list(_type="pubsub")]
+
+
+async def is_subscribed(store: JobStore) -> bool:
+    return bool((await store.redis.pubsub_numsub(store.keys.ended))[0][1])
+
+
+async def reads(store: JobStore) -> int:
+    """Count the reads of jobs since the last `config_resetstat`."""
+    commands = await store.redis.info("commandstats")
+    return int(commands["cmdstat_hgetall"]["calls"]) if "cmdstat_hgetall" in commands else 0
+
+
 async def expire_lease(store: JobStore, job_id: str) -> None:
     """Make the job's entry appear idle for the length of a lease."""
     entry = cast(bytes, await store.redis.hget(store.keys.job(job_id), "entry"))

@@ -1,4 +1,4 @@
-"""A model of the job store: what it promises, without Redis, time or concurrency."""
+"""A model of the job store: its specification, without Redis, time or concurrency."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Entry:
 class Model:
     policy: Policy
     completed_at: Callable[[str], int]
-    """Returns when a job ended by the clock of Redis, which decides which dead letter is the oldest."""
+    """Returns the time, by Redis's clock, at which a job ended. It determines which dead letter is the oldest."""
     jobs: dict[str, ModelJob] = field(default_factory=dict)
     backlog: list[Entry] = field(default_factory=list)
     dead_letters: dict[str, int] = field(default_factory=dict)

@@ -3,7 +3,7 @@
     python -m tests.job_store.racer URL SEED JOBS
 
 Prints one JSON object per line: {"submitted": id} for each job, {"ended": id, "result": output or error} for each
-recorded result, and {"refused": id} for each that came too late. SIGTERM ends it.
+recorded result, and {"refused": id} for each late result. SIGTERM ends the process.
 """
 
 import asyncio
@@ -74,12 +74,12 @@ class Racer:
         """Record a result that no other claim records, and then a second one, which must change nothing."""
         result = f"{self._rng.getrandbits(64):x} at token {claim.token}"
         if self._rng.random() < 0.9:
-            accepted = await self._store.finish(claim, {"label": result})
+            recorded = await self._store.finish(claim, {"label": result})
             await self._store.finish(claim, {"label": "recorded twice"})
         else:
-            accepted = await self._store.fail(claim, result)
+            recorded = await self._store.fail(claim, result)
             await self._store.fail(claim, "recorded twice")
-        if accepted:
+        if recorded:
             report(ended=claim.job_id, result=result)
         else:
             report(refused=claim.job_id)

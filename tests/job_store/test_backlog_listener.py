@@ -62,7 +62,7 @@ async def test_a_requeued_job_wakes_a_waiting_worker(store: JobStore, listener: 
     await asyncio.wait_for(waiting, WAKE_TIMEOUT_S)
 
 
-async def test_a_wait_returns_at_once_for_a_job_submitted_since_the_claim(
+async def test_a_wait_returns_immediately_for_a_job_submitted_since_the_claim(
     store: JobStore, listener: BacklogListener
 ) -> None:
     last_entry = (await store.claim(1)).last_entry
@@ -151,7 +151,7 @@ async def test_a_stalled_redis_is_reported_a_margin_after_block_for(own_redis_se
     await listener.redis.aclose()
 
 
-async def test_a_killed_redis_is_reported_at_once_and_reconnected_to_after_its_restart(
+async def test_a_killed_redis_is_reported_immediately_and_reconnected_to_after_its_restart(
     own_redis_server: RedisServer,
 ) -> None:
     await own_redis_server.start()

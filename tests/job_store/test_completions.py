@@ -11,9 +11,8 @@ from harness.process import PYTHON, Process
 from harness.redis import RedisServer
 from harness.waiting import wait_until
 from job_store import Completions, Job, JobStatus, JobStore, StoreUnavailable, connect
-from job_store import completions as completions_module
 from tests.job_store.flaky_network import FlakyNetwork
-from tests.job_store.inspection import expire_job, run_event_loop, sent_commands
+from tests.job_store.inspection import expire_job, is_subscribed, reads, run_event_loop, sent_commands, subscribers
 from tests.job_store.jobs import SIAMESE, claim_one, get_job, submit
 
 SHORT_TIMEOUT: Final = timedelta(milliseconds=100)
@@ -30,21 +29,6 @@ async def completions(store: JobStore) -> AsyncIterator[Completions]:
         yield completions
     assert completions._waiters == {}, "no waiter is left behind"
     assert not await is_subscribed(store)
-
-
-async def subscribers(store: JobStore) -> list[str]:
-    """List the ids of the subscribed connections."""
-    return [client["id"] for client in await store.redis.client_list(_type="pubsub")]
-
-
-async def is_subscribed(store: JobStore) -> bool:
-    return bool((await store.redis.pubsub_numsub(store.keys.ended))[0][1])
-
-
-async def reads(store: JobStore) -> int:
-    """Count the reads of jobs since the last `config_resetstat`."""
-    commands = await store.redis.info("commandstats")
-    return int(commands["cmdstat_hgetall"]["calls"]) if "cmdstat_hgetall" in commands else 0
 
 
 async def start_waiting(completions: Completions, store: JobStore, *job_ids: str) -> list[asyncio.Task[Job | None]]:
@@ -138,14 +122,13 @@ async def test_a_waiter_reads_once_and_waits_on_after_a_false_notification(
 async def test_an_invalid_id_on_the_channel_does_not_end_the_subscription(
     store: JobStore, completions: Completions
 ) -> None:
-    [job_id] = await submit(store, b"payload")
-    [waiter] = await start_waiting(completions, store, job_id)
+    (waiter,) = await start_waiting(completions, store, *await submit(store, b"payload"))
     await store.redis.publish(store.keys.ended, b"\xff\xfe not an id")
     await store.finish(await claim_one(store), SIAMESE)
     assert (await result_of(waiter)).status is JobStatus.SUCCEEDED
 
 
-async def test_a_wait_for_an_unknown_job_returns_at_once(completions: Completions) -> None:
+async def test_a_wait_for_an_unknown_job_returns_immediately(completions: Completions) -> None:
     assert await asyncio.wait_for(completions.wait("unknown", LONG_TIMEOUT), MAX_WAIT_S) is None
 
 
@@ -167,7 +150,7 @@ async def test_a_waiter_receives_none_when_the_job_expires(store: JobStore, comp
     assert await waiter is None
 
 
-async def test_a_job_that_has_ended_is_returned_at_once_without_a_subscription(store: JobStore) -> None:
+async def test_a_job_that_has_ended_is_returned_immediately_without_a_subscription(store: JobStore) -> None:
     (job_id,) = await submit(store, b"payload")
     await store.finish(await claim_one(store), SIAMESE)
     job = await asyncio.wait_for(Completions(store.redis, store).wait(job_id, LONG_TIMEOUT), MAX_WAIT_S)
@@ -236,7 +219,7 @@ async def test_waiters_survive_a_restart_of_redis(own_redis_server: RedisServer)
 async def test_a_dead_connection_is_detected_and_replaced(
     redis_server: RedisServer, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(completions_module, "PING_INTERVAL", SHORT_TIMEOUT)
+    monkeypatch.setattr("job_store.completions.PING_INTERVAL", SHORT_TIMEOUT)
     async with (
         FlakyNetwork(redis_server.port) as network,
         connect(network.url, name="flaky", timeout=LONG_TIMEOUT) as flaky,
@@ -253,7 +236,7 @@ async def test_a_dead_connection_is_detected_and_replaced(
 
 
 async def test_an_idle_connection_is_kept(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completions_module, "PING_INTERVAL", 5 * SHORT_TIMEOUT)
+    monkeypatch.setattr("job_store.completions.PING_INTERVAL", 5 * SHORT_TIMEOUT)
     completions = Completions(store.redis, store)
     async with completions.subscription():
         await wait_until(lambda: is_subscribed(store))

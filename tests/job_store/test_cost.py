@@ -44,7 +44,7 @@ async def test_a_finished_job_uses_less_than_a_kilobyte_as_a_compact_hash(
     store = JobStore(store.redis)
     await finish_jobs(store, 10)
     jobs = await keys(store.redis) - {store.keys.backlog}
-    assert len(jobs) == 10, "one key a job"
+    assert len(jobs) == 10, "one key per job"
     for job in jobs:
         assert await size(store, job) < max_kb * 1024
 
@@ -60,5 +60,5 @@ async def test_expired_jobs_leak_no_memory(store: JobStore) -> None:
         await store.redis.connection_pool.disconnect()  # frees the buffers of the connections
         readings.append(int((await store.redis.info("memory"))["used_memory"]))
     *_, before, after = readings  # the first rounds include one-time allocations
-    assert after - before < 300 * 32, "less than 32 bytes a job"
+    assert after - before < 300 * 32, "less than 32 bytes per job"
     assert await size(store, store.keys.backlog) < 1024, "the stream and its group have not grown"

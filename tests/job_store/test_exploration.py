@@ -10,6 +10,7 @@ from job_store.scripts import Script
 from tests.job_store.exploration import Deviation, Exploration
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "jobs", "faults"), [(2, 2, 2), (3, 1, 3), (2, 1, 4)])
 async def test_the_store_agrees_with_the_model_in_every_interleaving(
     redis: Redis, workers: int, jobs: int, faults: int

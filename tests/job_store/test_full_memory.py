@@ -1,4 +1,4 @@
-"""When Redis's memory is full, only new jobs are refused. Everything else continues, so that memory becomes free."""
+"""When Redis's memory is full, only new jobs are refused. Everything else continues, which frees memory."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -23,7 +23,7 @@ async def store(own_redis_server: RedisServer) -> AsyncIterator[JobStore]:
 
 
 async def fill(store: JobStore) -> None:
-    """Set a limit that Redis exceeds whatever is freed."""
+    """Set a limit that Redis exceeds regardless of how much is freed."""
     await store.redis.config_set("maxmemory", 1)
 
 

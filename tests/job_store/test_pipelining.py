@@ -96,7 +96,7 @@ async def test_a_command_cancelled_before_its_reply_cancels_no_other(redis: Redi
     assert await pipelining.execute("PING") is True, "the reply of the cancelled command was not mixed up with another"
 
 
-async def test_small_commands_do_not_share_a_round_trip_with_large_ones(redis_server: RedisServer) -> None:
+async def test_a_round_trip_has_a_limited_size(redis_server: RedisServer) -> None:
     async with connect(redis_server.url, name="chunks", timeout=5 * SECOND) as redis:
         pipelining = Pipelining(redis)
         large, huge = b"x" * (MAX_PIPELINE_BYTES - 1), b"x" * (MAX_PIPELINE_BYTES + 1)

@@ -94,15 +94,15 @@ async def test_racing_processes_that_lose_leases_and_are_killed_end_every_job_on
     assert await backlog(store) == await pending(store) == []
     assert sum("refused" in report for report in reports) > JOBS / 20, "there were races"
 
-    accepted = {report["ended"]: report["result"] for report in reports if "ended" in report}
-    assert len(accepted) == sum("ended" in report for report in reports), "no job ended twice"
+    recorded = {report["ended"]: report["result"] for report in reports if "ended" in report}
+    assert len(recorded) == sum("ended" in report for report in reports), "no job ended twice"
     for job in ended:
         current = await get_job(store, job.id)
         assert (current.status, current.output, current.error) == (job.status, job.output, job.error)
-        if job.id in accepted:
-            assert result_of(job) == accepted[job.id]
+        if job.id in recorded:
+            assert result_of(job) == recorded[job.id]
     given_up = {job.id for job in ended if result_of(job).startswith("gave up after 3 attempts")}
-    unreported = {job.id for job in ended} - set(accepted) - given_up
+    unreported = {job.id for job in ended} - set(recorded) - given_up
     assert given_up
     assert len(unreported) <= KILLED_RACERS * CLIENTS, "a killed client cannot report its last result"
 

@@ -1,13 +1,12 @@
-"""The real server in a process of its own, and what a client of it needs."""
+"""The real server in a process of its own, with clients for its APIs."""
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import httpx
@@ -22,15 +21,21 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from harness.process import PYTHON, Process, free_port
 from harness.waiting import wait_until
 
-MODEL = "m"
+MODEL: Final = "m"
+PAIR: Final = np.array([[1, 2]], np.float32)
 
 
-@dataclass
+@dataclass(slots=True)
 class ModelServer:
     base_path: Path
     log: Path
     port: int = field(default_factory=free_port)
     rest_port: int = field(default_factory=free_port)
+    channel: grpc.Channel = field(init=False)
+    prediction: Any = field(init=False)
+    model: Any = field(init=False)
+    http: httpx.Client = field(init=False)
+    pid: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.channel = grpc.insecure_channel(
@@ -47,7 +52,7 @@ class ModelServer:
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.rest_port}", timeout=30, trust_env=False)
 
     @contextmanager
-    def running(self, **flags: object) -> "Iterator[subprocess.Popen[bytes]]":
+    def process(self, *, frequent_polls: bool = False, **flags: object) -> Iterator[Process]:
         flags = {
             "host": "127.0.0.1",
             "port": self.port,
@@ -56,17 +61,18 @@ class ModelServer:
             "model_base_path": self.base_path,
             **flags,
         }
-        command = [PYTHON, "-m", "local_tf_serving", *(f"--{name}={value}" for name, value in flags.items())]
+        module = "tests.local_tf_serving.frequent_polls" if frequent_polls else "local_tf_serving"
+        command = [PYTHON, "-m", module, *(f"--{name}={value}" for name, value in flags.items())]
         try:
             with Process(command, {}, self.log) as process:
-                assert process.popen
-                yield process.popen
+                self.pid = process.pid
+                yield process
         finally:
             self.channel.close()
             self.http.close()
 
     def states(self) -> dict[int, str]:
-        """Version to state; empty as long as the server doesn't listen."""
+        """The state of each version; empty until the server listens."""
         request = GetModelStatusRequest()
         request.model_spec.name = MODEL
         try:
@@ -77,14 +83,14 @@ class ModelServer:
             raise
         return {status.version: ModelVersionStatus.State.Name(status.state) for status in response.model_version_status}
 
-    async def until(self, version: int, state: str) -> None:
+    async def wait_for(self, version: int, state: str) -> None:
         await wait_until(lambda: self.states().get(version) == state, within=60)
 
     def predict(self, request: PredictRequest, timeout: float = 30) -> Any:
         return self.prediction.Predict(request, timeout=timeout)
 
-    def refusal(self, request: PredictRequest, timeout: float = 30) -> tuple[grpc.StatusCode, str]:
-        """The code and the words of the error `request` gets."""
+    def predict_error(self, request: PredictRequest, timeout: float = 30) -> tuple[grpc.StatusCode, str]:
+        """The code and the details of the error that `request` causes."""
         with pytest.raises(grpc.RpcError) as caught:
             self.predict(request, timeout)
         return caught.value.code(), str(caught.value.details())
@@ -92,13 +98,13 @@ class ModelServer:
     def predict_json(self, body: object, path: str = f"/v1/models/{MODEL}") -> httpx.Response:
         return self.http.post(f"{path}:predict", json=body)
 
-    def lines(self, *words: str) -> list[str]:
-        """Of the log, those that hold all of `words`."""
+    def log_lines(self, *words: str) -> list[str]:
+        """The log lines that contain all of `words`."""
         return [line for line in self.log.read_text("utf-8").splitlines() if all(word in line for word in words)]
 
 
 def request(signature: str = "", version: int | None = None, **inputs: Any) -> PredictRequest:
-    """A PredictRequest; numpy arrays and lists become tensors as TensorFlow's own clients make them."""
+    """A PredictRequest whose arrays and lists are converted as TensorFlow's own clients do it."""
     message = PredictRequest()
     message.model_spec.name = MODEL
     message.model_spec.signature_name = signature
@@ -109,29 +115,37 @@ def request(signature: str = "", version: int | None = None, **inputs: Any) -> P
     return message
 
 
+def filtered(*aliases: str) -> PredictRequest:
+    """A request for these outputs of the signature `arithmetic`."""
+    message = request("arithmetic", x=PAIR, y=PAIR)
+    message.output_filter.extend(aliases)
+    return message
+
+
 def _tensor(value: Any) -> Any:
-    if isinstance(value, list | float):
-        value = np.array(value, np.float32) if not _holds_bytes(value) else value
+    if isinstance(value, list | float) and not (isinstance(value, list) and value and isinstance(value[0], bytes)):
+        value = np.array(value, np.float32)
     return tf.make_tensor_proto(value)
 
 
-def _holds_bytes(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], bytes)
+class BlockedRequest:
+    """A request to the signature `block`, which stays in the model until `unblock` is called."""
 
-
-class Gate:
-    """Holds a request to the signature `gate` inside the model until it is opened."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        os.mkfifo(path)
+    def __init__(self, fifo: Path) -> None:
+        self._fifo = fifo
+        os.mkfifo(fifo)
 
     @property
-    def request(self) -> PredictRequest:
-        return request("gate", path=str(self._path).encode())
+    def message(self) -> PredictRequest:
+        return request("block", path=str(self._fifo).encode())
 
-    async def entered(self) -> None:
-        await wait_until(self._path.with_name(self._path.name + ".entered").exists)
+    @property
+    def body(self) -> dict[str, str]:
+        """For REST."""
+        return {"signature_name": "block", "inputs": str(self._fifo)}
 
-    async def open(self) -> None:
-        await asyncio.to_thread(self._path.read_bytes)
+    async def wait_until_running(self) -> None:
+        await wait_until(self._fifo.with_name(self._fifo.name + ".running").exists)
+
+    async def unblock(self) -> None:
+        await asyncio.to_thread(self._fifo.read_bytes)

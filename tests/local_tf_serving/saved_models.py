@@ -1,17 +1,16 @@
-"""A small SavedModel whose signatures each show one behaviour of a server. Built by v1's builder, which takes 0.1 s."""
+"""Builds a small SavedModel with one signature for each behaviour under test. TensorFlow 1's builder takes 0.1 s."""
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
+import tensorflow.compat.v1 as v1
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-v1 = tf.compat.v1
-
-ECHOED = {
+ECHOED: Final = {
     "float": tf.float32,
     "double": tf.float64,
     "int8": tf.int8,
@@ -29,21 +28,21 @@ ECHOED = {
     "complex128": tf.complex128,
     "string": tf.string,
 }
-"""The dtypes with a signature `echo_<name>`: input `value` of any shape, and the output `value` equal to it."""
+"""Each dtype has a signature `echo_<name>`, whose output `value` equals its input `value`, of any shape."""
 
 
 def build(directory: Path, version: int) -> Path:
     """Write the model to `directory/version`, atomically, and return that path.
 
     serving_default   image_bytes [N] -> scores [N, 3]: the mean of each colour
-    arithmetic        x, y [N, 2] -> sum [N, 2], text [N], raw_bytes [N]: the sum of each row of x, also behind 0xFF
+    arithmetic        x, y [N, 2] -> sum [N, 2], text [N], raw_bytes [N]: the row sums of x; 0xFF precedes raw_bytes
     total             x [N, 2] -> total []
     uneven            x [N, 2] -> double [N, 2], one [1]
-    defaults          x [N, 2], factor [] = 10 -> product [N, 2], by way of a variable
-    version           x [N] -> version [N]: the number it was built with
-    number            text [N] -> number [N]: an op that quotes its input when it fails
-    gate              path [] -> passed []: creates `path`.entered, then blocks until someone reads from the FIFO `path`
-    spin              rounds [] -> rounds []: a loop that a session can cancel
+    defaults          x [N, 2], factor [] = 10 -> product [N, 2]; uses a variable
+    version           x [N] -> version [N]: `version`
+    number            text [N] -> number [N]: an op whose error quotes its input
+    block             path [] -> done []: creates `path`.running, then blocks until a process reads the FIFO `path`
+    loop              rounds [] -> rounds []: a loop that a session can cancel
     echo_<dtype>      value -> value
     """
     unfinished = directory / f"building-{version}"
@@ -58,8 +57,8 @@ def build(directory: Path, version: int) -> Path:
             "defaults": _signature({"x": _input(tf.float32, [None, 2]), "factor": _input(tf.float32, [])}, _product),
             "version": _signature({"x": _input(tf.float32, [None])}, lambda x: _version(x, version)),
             "number": _signature({"text": _input(tf.string, [None])}, _number),
-            "gate": _signature({"path": _input(tf.string, [])}, _gate),
-            "spin": _signature({"rounds": _input(tf.int64, [])}, _spin),
+            "block": _signature({"path": _input(tf.string, [])}, _block),
+            "loop": _signature({"rounds": _input(tf.int64, [])}, _loop),
         }
         for name, dtype in ECHOED.items():
             signatures[f"echo_{name}"] = _signature({"value": _input(dtype, None)}, _echo)
@@ -72,7 +71,7 @@ def build(directory: Path, version: int) -> Path:
 
 
 def build_with_function(directory: Path, version: int) -> Path:
-    """What `tf.saved_model.save` writes today: a function, and a variable that an op of the graph restores."""
+    """Save a model with TensorFlow 2: a function, and a variable that an op of the graph restores."""
     module = tf.Module()
     module.factor = tf.Variable(3.0)
 
@@ -135,14 +134,14 @@ def _number(text: Any) -> dict[str, Any]:
     return {"number": tf.strings.to_number(text)}
 
 
-def _gate(path: Any) -> dict[str, Any]:
-    with tf.control_dependencies([tf.io.write_file(tf.strings.join([path, ".entered"]), "")]):
-        passed = tf.io.write_file(path, "")  # opening a FIFO to write waits for a reader
-    with tf.control_dependencies([passed]):
-        return {"passed": tf.constant(True)}
+def _block(path: Any) -> dict[str, Any]:
+    with tf.control_dependencies([tf.io.write_file(tf.strings.join([path, ".running"]), "")]):
+        written = tf.io.write_file(path, "")  # opening a FIFO for writing blocks until it has a reader
+    with tf.control_dependencies([written]):
+        return {"done": tf.constant(True)}
 
 
-def _spin(rounds: Any) -> dict[str, Any]:
+def _loop(rounds: Any) -> dict[str, Any]:
     (done,) = tf.while_loop(lambda i: i < rounds, lambda i: [i + 1], [tf.constant(0, tf.int64)])
     return {"rounds": done}
 

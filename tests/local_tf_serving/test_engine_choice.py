@@ -1,132 +1,112 @@
-"""Which engine a server takes, what that costs, and that a swap may change it."""
+"""Which engine a server selects, and what it loads into memory. test_hot_swap changes the engine in a swap."""
 
 import base64
 import json
 import subprocess
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
+import pytest_asyncio
+import structlog
 
+import service_log
 from harness.process import PYTHON, ROOT
+from local_tf_serving.engine import EngineOptions
+from local_tf_serving.engines import ENGINES
+from local_tf_serving.errors import DataLoss
+from local_tf_serving.openvino_engine import IR_PATH
 from tests.local_tf_serving import saved_models
-from tests.local_tf_serving.exported import newest
+from tests.local_tf_serving.loaded_model import newest_version
 from tests.local_tf_serving.model_server import MODEL, ModelServer, request
 
-IR = "assets.extra/openvino/model.xml"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # the first test to ask for a model may have to export it
+IR: Final = str(IR_PATH)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # the first test may have to export the models
 
 
 @pytest.fixture(scope="module")
 def exported(models_dir: Path) -> Path:
-    return newest(models_dir, "mobilenet_v2")
+    """The directory of a version with an IR."""
+    return newest_version(models_dir, "mobilenet_v2")
 
 
-@pytest.fixture
-def server(tmp_path: Path, exported: Path) -> ModelServer:
-    """Of version 1, which has an IR. Not started."""
-    (tmp_path / "models").mkdir()
-    saved_models.copy(exported, tmp_path / "models", 1)
-    return ModelServer(tmp_path / "models", tmp_path / "log")
+@pytest_asyncio.fixture(scope="module")
+async def openvino(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ModelServer]:
+    """Serves a version with an IR in float32."""
+    base_path = saved_models.copy(exported, tmp_path_factory.mktemp("models"), 1).parent
+    server = ModelServer(base_path, tmp_path_factory.mktemp("openvino") / "log")
+    with server.process(inference_precision="float32"):
+        await server.wait_for(1, "AVAILABLE")
+        yield server
 
 
-def maps_tensorflow(process: "subprocess.Popen[bytes]") -> bool:
-    return "libtensorflow" in Path(f"/proc/{process.pid}/maps").read_text()
+def has_mapped_tensorflow(server: ModelServer) -> bool:
+    return "libtensorflow" in Path(f"/proc/{server.pid}/maps").read_text()
 
 
 def scores(server: ModelServer, image: bytes) -> list[float]:
     return list(server.predict(request(image_bytes=[image])).outputs["scores"].float_val)
 
 
-async def test_an_ir_is_served_without_tensorflow_in_memory(server: ModelServer, cat: bytes) -> None:
-    with server.running() as process:
-        await server.until(1, "AVAILABLE")
-        over_grpc = scores(server, cat)
-        assert not maps_tensorflow(process)
-        (line,) = server.lines("event=engine")
+def test_an_ir_is_served_without_tensorflow_in_memory(openvino: ModelServer, cat: bytes) -> None:
+    assert len(scores(openvino, cat)) == 1001
+    assert not has_mapped_tensorflow(openvino)
+    (line,) = openvino.log_lines('event="engine selected"')
     assert "engine=openvino" in line
+    assert "precision=float32" in line
     assert IR in line
-    assert len(over_grpc) == 1001
-    assert server.lines("warmed up", "records=2")
+    assert openvino.log_lines("version warmed up", "records=2")
 
 
-async def test_rest_and_grpc_give_the_same_scores_and_codes(server: ModelServer, cat: bytes) -> None:
-    with server.running(engine="openvino"):
-        await server.until(1, "AVAILABLE")
-        encoded = {"b64": base64.b64encode(cat).decode()}
-        answer = server.predict_json({"instances": [{"image_bytes": encoded}]})
-        np.testing.assert_allclose(answer.json()["predictions"][0], scores(server, cat), atol=1e-6)
-        bad = server.predict_json({"instances": [{"image_bytes": {"b64": "bm8="}}]})
-        assert bad.status_code == 400
-        metadata = server.http.get(f"/v1/models/{MODEL}/metadata").json()
-        assert set(metadata["metadata"]["signature_def"]["signature_def"]) == {"serving_default"}
+def test_rest_and_grpc_give_the_same_scores_and_codes(openvino: ModelServer, cat: bytes) -> None:
+    encoded = {"b64": base64.b64encode(cat).decode()}
+    response = openvino.predict_json({"instances": [{"image_bytes": encoded}]})
+    np.testing.assert_allclose(response.json()["predictions"][0], scores(openvino, cat), atol=1e-6)
+    invalid = openvino.predict_json({"instances": [{"image_bytes": {"b64": "bm8="}}]})
+    assert invalid.status_code == 400
+    metadata = openvino.http.get(f"/v1/models/{MODEL}/metadata").json()
+    assert set(metadata["metadata"]["signature_def"]["signature_def"]) == {"serving_default"}
 
 
-async def test_tensorflow_can_be_asked_for(server: ModelServer, cat: bytes) -> None:
-    with server.running(engine="tensorflow") as process:
-        await server.until(1, "AVAILABLE")
-        assert len(scores(server, cat)) == 1001
-        assert maps_tensorflow(process)
-    assert not server.lines("engine=openvino")
+def test_a_flag_selects_tensorflow(limited: ModelServer, cat: bytes) -> None:
+    """The flag of this server is --engine=tensorflow, and its version has an IR."""
+    assert (limited.base_path / "1" / IR).exists()
+    assert len(scores(limited, cat)) == 3
+    assert has_mapped_tensorflow(limited)
+    assert not limited.log_lines("engine=openvino")
 
 
-async def test_a_saved_model_without_an_ir_is_tensorflows_and_a_swap_may_change_engines(
-    server: ModelServer, exported: Path, cat: bytes
-) -> None:
-    with server.running():
-        await server.until(1, "AVAILABLE")
-        by_openvino = scores(server, cat)
-        saved_models.build(server.base_path, 2)
-        await server.until(2, "AVAILABLE")
-        await server.until(1, "END")
-        assert len(scores(server, cat)) == 3
-        assert server.lines("engine=tensorflow", f"there is no {IR}")
-        saved_models.copy(exported, server.base_path, 3)
-        await server.until(3, "AVAILABLE")
-        assert scores(server, cat) == by_openvino
-
-
-async def test_openvino_alone_does_not_load_a_saved_model_without_an_ir(tmp_path: Path, built: Path) -> None:
-    server = ModelServer(built.parent, tmp_path / "log")
-    with server.running(engine="openvino", max_num_load_retries=0) as process:
-        assert process.wait(60) == 255
-    assert server.lines("can't start", "Could not find an IR", "--engine=tensorflow")
-
-
+@pytest.mark.parametrize("engine", ["auto", "openvino"])
 @pytest.mark.parametrize("damaged", ["model.xml", "model.bin", "signatures.pb"])
-async def test_a_damaged_ir_is_not_served(server: ModelServer, damaged: str) -> None:
-    (server.base_path / "1" / "assets.extra" / "openvino" / damaged).write_bytes(b"no IR")
-    with server.running(max_num_load_retries=0) as process:
-        assert process.wait(60) == 255
-    assert server.lines("can't start", "can't be loaded")
+def test_a_damaged_ir_does_not_load(exported: Path, tmp_path: Path, engine: str, damaged: str) -> None:
+    version = saved_models.copy(exported, tmp_path, 1)
+    (version / IR).with_name(damaged).write_bytes(b"no IR")
+    with pytest.raises(DataLoss, match="cannot load"):
+        ENGINES[engine](EngineOptions()).load(version)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-async def test_the_precision_is_what_the_flag_says(server: ModelServer, precision: str) -> None:
-    with server.running(inference_precision=precision):
-        await server.until(1, "AVAILABLE")
-    assert server.lines("engine=openvino", f"precision={precision}")
+def test_without_openvino_the_engine_is_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # otherwise the engine would set it for later tests
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "local_tf_serving.openvino_engine", raising=False)
+    service_log.get_logger.cache_clear()
+    with structlog.testing.capture_logs() as lines:
+        engine = ENGINES["auto"](EngineOptions())
+    assert type(engine).__name__ == "TensorFlowEngine"
+    assert [line["reason"].startswith("OpenVINO is unavailable here") for line in lines] == [True]
 
 
-def test_without_openvino_the_engine_is_tensorflow() -> None:
-    script = """
-import sys
-sys.modules["openvino"] = None
-from local_tf_serving.engine import ENGINES, Options
-print(type(ENGINES["auto"](Options())).__name__)
-"""
-    said = subprocess.run([PYTHON, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert said.splitlines()[-1] == "TensorFlowEngine"
-    assert "OpenVINO can't be used here" in said
-
-
-def test_openvino_reports_to_nobody() -> None:
-    """Left to itself, it sends an event to Google Analytics whenever it is imported."""
+def test_openvino_sends_no_telemetry() -> None:
+    """By default it sends an event to Google Analytics at each import."""
     script = """
 import sys, json
-from local_tf_serving.engine import ENGINES, Options
-ENGINES["openvino"](Options())
+from local_tf_serving.engine import EngineOptions
+from local_tf_serving.engines import ENGINES
+ENGINES["openvino"](EngineOptions())
 print(json.dumps([name for name, module in sys.modules.items() if module and "telemetry" in name]))
 """
-    said = subprocess.run([PYTHON, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert json.loads(said.splitlines()[-1]) == []
+    output = subprocess.run([PYTHON, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert json.loads(output.splitlines()[-1]) == []

@@ -1,8 +1,11 @@
+from dataclasses import asdict
+from typing import Final
+
 import pytest
 
 from local_tf_serving.flags import Flags, parse
 
-BASE = "--model_base_path=/models/m"
+BASE: Final = "--model_base_path=/models/m"
 
 
 def test_the_defaults_are_tensorflow_servings() -> None:
@@ -16,23 +19,23 @@ def test_the_defaults_are_tensorflow_servings() -> None:
     assert (flags.host, flags.engine) == ("0.0.0.0", "auto")
 
 
-def test_the_last_of_two_equal_flags_wins() -> None:
+def test_the_last_value_of_a_repeated_flag_counts() -> None:
     assert parse([BASE, "--port=1", "--port=2"]).port == 2
 
 
-def test_a_string_may_hold_an_equals_sign_and_be_empty() -> None:
+def test_a_string_may_contain_an_equals_sign_or_be_empty() -> None:
     assert parse([BASE, "--model_name=a=b"]).model_name == "a=b"
     assert parse([BASE, "--model_name="]).model_name == ""
 
 
 @pytest.mark.parametrize("argument", ["--enable_batching", "--unknown=1", "--port", "-port=1", "port=1", "--", "x"])
-def test_an_unknown_argument_is_named_and_ignored(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_argument_is_reported_and_ignored(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert parse([BASE, argument, "--port=9000"]) == parse([BASE, "--port=9000"])
     assert capsys.readouterr().err.startswith(f"unknown argument: {argument} ")
 
 
 @pytest.mark.parametrize("value", ["", "x", "1x", "1.5", "2147483648", "1_000", "\N{DEVANAGARI DIGIT ONE}"])
-def test_a_value_that_is_no_int32_prints_the_usage_and_exits_with_255(
+def test_a_value_that_is_not_an_int32_prints_the_usage_and_exits_with_255(
     value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -43,7 +46,7 @@ def test_a_value_that_is_no_int32_prints_the_usage_and_exits_with_255(
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "args",
     [
         ["--help"],
         [],
@@ -57,11 +60,11 @@ def test_a_value_that_is_no_int32_prints_the_usage_and_exits_with_255(
         [BASE, "--log_level=loud"],
     ],
 )
-def test_what_cannot_be_served_prints_the_usage_and_exits_with_255(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+def test_help_and_invalid_arguments_print_the_usage_and_exit_with_255(
+    args: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse(arguments)
+        parse(args)
     assert caught.value.code == 255
     assert "--model_base_path=" in capsys.readouterr().err
 
@@ -70,5 +73,5 @@ def test_the_usage_lists_every_flag_with_its_default(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit):
         parse(["--help"])
     printed = capsys.readouterr().err
-    for name, default in vars(Flags()).items():
+    for name, default in asdict(Flags()).items():
         assert f"--{name}={default}" in printed.replace('"', "")

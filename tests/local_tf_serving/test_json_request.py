@@ -1,7 +1,7 @@
-"""Whatever JSON a body holds: it is a request, or a ServingError says what is wrong."""
+"""Any body is either read as a request or rejected with a ServingError."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from local_tf_serving import json_request, tensor
 from local_tf_serving.errors import ServingError
 from tests.local_tf_serving.saved_models import ECHOED
 
-SCALARS = (
+SCALARS: Final = (
     st.none()
     | st.booleans()
     | st.integers(-(2**70), 2**70)
@@ -20,10 +20,10 @@ SCALARS = (
     | st.text()
     | st.builds(lambda text: {"b64": text}, st.text("aAz/+= \n-"))
 )
-VALUES = st.recursive(
+VALUES: Final = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xy"), inner)
 )
-BODIES = st.fixed_dictionaries(
+BODIES: Final = st.fixed_dictionaries(
     {}, optional={"instances": VALUES, "inputs": VALUES, "signature_name": st.text() | SCALARS}
 )
 
@@ -43,6 +43,6 @@ def test_any_json_is_a_request_or_a_serving_error(body: dict[str, Any], dtype: s
 
 
 @given(st.binary())
-def test_any_bytes_are_a_request_or_a_serving_error(body: bytes) -> None:
+def test_bytes_that_are_not_json_are_a_serving_error(body: bytes) -> None:
     with pytest.raises(ServingError):
         json_request.read(body, lambda _: {"x": 1}, PredictRequest())

@@ -5,10 +5,10 @@ from local_tf_serving import memory
 
 class Node:
     def __init__(self) -> None:
-        self.itself = self
+        self.cycle = self
 
 
-def test_what_refers_only_to_itself_is_freed() -> None:
+def test_an_object_that_refers_to_itself_is_freed() -> None:
     node = weakref.ref(Node())
     memory.trim()
     assert node() is None

@@ -1,4 +1,6 @@
-"""Predict over gRPC: what goes in and what comes out; what goes wrong is in test_wrong_requests."""
+"""Predict over gRPC. Its errors are in test_wrong_requests."""
+
+from typing import Final
 
 import grpc
 import numpy as np
@@ -7,14 +9,12 @@ import tensorflow as tf
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from tests.local_tf_serving.model_server import ModelServer, request
+from tests.local_tf_serving.model_server import PAIR, ModelServer, filtered, request
 from tests.local_tf_serving.saved_models import ECHOED
 
-PAIR = np.array([[1, 2]], np.float32)
-VALUES = {
+VALUES: Final = {
     "bool": [[True], [False]],
     "string": [[b"\xff\x00"], [b""]],
     "complex64": [[1 + 2j], [-1j]],
@@ -22,12 +22,6 @@ VALUES = {
     "half": [[1.5], [-2]],
     "bfloat16": [[1.5], [-2]],
 }
-
-
-def filtered(*aliases: str) -> PredictRequest:
-    message = request("arithmetic", x=PAIR, y=PAIR)
-    message.output_filter.extend(aliases)
-    return message
 
 
 def test_an_image_is_scored(server: ModelServer, cat: bytes) -> None:
@@ -38,13 +32,13 @@ def test_an_image_is_scored(server: ModelServer, cat: bytes) -> None:
 
 
 def test_the_response_names_the_model_the_version_and_the_signature(server: ModelServer, cat: bytes) -> None:
-    answered = server.predict(request(image_bytes=[cat])).model_spec
-    assert (answered.name, answered.version.value, answered.signature_name) == ("m", 1, "serving_default")
-    asked = server.predict(request("arithmetic", version=1, x=PAIR, y=PAIR)).model_spec
-    assert (asked.name, asked.version.value, asked.signature_name) == ("m", 1, "arithmetic")
+    default = server.predict(request(image_bytes=[cat])).model_spec
+    assert (default.name, default.version.value, default.signature_name) == ("m", 1, "serving_default")
+    named = server.predict(request("arithmetic", version=1, x=PAIR, y=PAIR)).model_spec
+    assert (named.name, named.version.value, named.signature_name) == ("m", 1, "arithmetic")
 
 
-def test_without_a_filter_every_output_comes(server: ModelServer) -> None:
+def test_without_a_filter_the_response_has_every_output(server: ModelServer) -> None:
     outputs = server.predict(request("arithmetic", x=PAIR, y=PAIR)).outputs
     assert {name: tf.make_ndarray(outputs[name]).tolist() for name in outputs} == {
         "sum": [[2, 4]],
@@ -53,38 +47,39 @@ def test_without_a_filter_every_output_comes(server: ModelServer) -> None:
     }
 
 
-def test_with_a_filter_only_those_outputs_come(server: ModelServer) -> None:
+def test_with_a_filter_the_response_has_only_its_outputs(server: ModelServer) -> None:
     assert set(server.predict(filtered("text", "sum")).outputs) == {"text", "sum"}
 
 
-def test_a_missing_input_with_a_default_takes_it(server: ModelServer) -> None:
+def test_the_default_replaces_a_missing_input(server: ModelServer) -> None:
     outputs = server.predict(request("defaults", x=PAIR)).outputs
     assert tf.make_ndarray(outputs["product"]).tolist() == [[10, 20]]
     outputs = server.predict(request("defaults", x=PAIR, factor=3.0)).outputs
     assert tf.make_ndarray(outputs["product"]).tolist() == [[3, 6]]
 
 
-def test_a_shape_other_than_the_signatures_runs_if_the_ops_can(server: ModelServer) -> None:
-    one_number = request("arithmetic", x=PAIR, y=np.array(1, np.float32))
-    assert tf.make_ndarray(server.predict(one_number).outputs["sum"]).tolist() == [[2, 3]]
+def test_a_shape_that_differs_from_the_signature_runs_if_the_ops_accept_it(server: ModelServer) -> None:
+    scalar = request("arithmetic", x=PAIR, y=np.array(1, np.float32))
+    assert tf.make_ndarray(server.predict(scalar).outputs["sum"]).tolist() == [[2, 3]]
 
 
 @pytest.mark.parametrize("name", ECHOED)
 @pytest.mark.parametrize("form", ["content", "values"])
-def test_every_dtype_is_read_in_both_forms_and_sent_in_typed_fields(server: ModelServer, name: str, form: str) -> None:
+def test_every_dtype_is_read_in_both_forms_and_written_in_typed_fields(
+    server: ModelServer, name: str, form: str
+) -> None:
     value = np.array(VALUES.get(name, [[1], [2]]), ECHOED[name].as_numpy_dtype)
     tensor = tf.make_tensor_proto(value, ECHOED[name])
     if form == "values":
-        server_like = server.predict(request(f"echo_{name}", value=tensor)).outputs["value"]
-        assert not server_like.tensor_content
-        tensor = server_like
+        tensor = server.predict(request(f"echo_{name}", value=tensor)).outputs["value"]
+        assert not tensor.tensor_content
     echoed = server.predict(request(f"echo_{name}", value=tensor)).outputs["value"]
     assert not echoed.tensor_content
     assert echoed.dtype == ECHOED[name].as_datatype_enum
     np.testing.assert_array_equal(tf.make_ndarray(echoed), value)
 
 
-def test_fewer_values_than_elements_repeat_the_last(server: ModelServer) -> None:
+def test_the_last_value_is_repeated_if_there_are_fewer_than_elements(server: ModelServer) -> None:
     tensor = tf.make_tensor_proto([1.0, 2.0], shape=[2])
     tensor.ClearField("tensor_content")
     tensor.float_val[:] = [1, 2]
@@ -93,38 +88,33 @@ def test_fewer_values_than_elements_repeat_the_last(server: ModelServer) -> None
     assert list(echoed.float_val) == [1, 2, 2, 2]
 
 
-def test_no_values_at_all_are_zeros(server: ModelServer) -> None:
+def test_elements_are_zeros_if_there_are_no_values(server: ModelServer) -> None:
     tensor = tf.make_tensor_proto([1, 2], tf.int32)
     tensor.ClearField("tensor_content")
     assert list(server.predict(request("echo_int32", value=tensor)).outputs["value"].int_val) == [0, 0]
 
 
-def test_messages_beyond_grpcs_default_of_4_mib_pass_both_ways(server: ModelServer) -> None:
+def test_requests_and_responses_may_exceed_the_4_mib_default_of_grpc(server: ModelServer) -> None:
     large = b"x" * 9_000_000
     assert server.predict(request("echo_string", value=[large])).outputs["value"].string_val[0] == large
 
 
-def test_a_call_without_a_deadline_is_answered(server: ModelServer) -> None:
+def test_a_call_without_a_deadline_succeeds(server: ModelServer) -> None:
     response = server.prediction.Predict(request("total", x=PAIR))
     assert tf.make_ndarray(response.outputs["total"]).tolist() == 3
 
 
-@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference"])
-def test_what_is_not_served_is_unimplemented(server: ModelServer, method: str) -> None:
+@pytest.mark.parametrize("method", ["Classify", "Regress", "MultiInference", "HandleReloadConfigRequest"])
+def test_other_methods_are_unimplemented(server: ModelServer, method: str) -> None:
     types = {"Classify": ClassificationRequest, "Regress": RegressionRequest, "MultiInference": MultiInferenceRequest}
+    stub = server.prediction if method in types else server.model
     with pytest.raises(grpc.RpcError) as caught:
-        getattr(server.prediction, method)(types[method](), timeout=10)
+        getattr(stub, method)(types.get(method, ReloadConfigRequest)(), timeout=10)
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_reloading_the_configuration_is_unimplemented(server: ModelServer) -> None:
-    with pytest.raises(grpc.RpcError) as caught:
-        server.model.HandleReloadConfigRequest(ReloadConfigRequest(), timeout=10)
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-def test_the_log_says_what_happened_and_holds_nothing_of_tensorflows(server: ModelServer, cat: bytes) -> None:
-    server.refusal(request(image_bytes=[cat[:3000]]))
-    assert server.lines("process=tf-serving:m", "event=loading", "version=1")
-    assert server.lines("process=tf-serving:m", "event=available", "version=1")
-    assert [line for line in server.lines() if not line.startswith("at=")] == []
+def test_the_log_has_the_lines_of_the_server_and_none_of_tensorflow(server: ModelServer, cat: bytes) -> None:
+    server.predict_error(request(image_bytes=[cat[:3000]]))
+    assert server.log_lines("process=tf-serving:m", 'event="version loading"', "version=1")
+    assert server.log_lines("process=tf-serving:m", 'event="version available"', "version=1")
+    assert [line for line in server.log_lines() if not line.startswith("at=")] == []

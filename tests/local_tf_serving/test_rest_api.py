@@ -1,9 +1,9 @@
-"""REST: its paths, its JSON, its status codes; and that it says what gRPC says."""
+"""REST: paths, JSON, status codes, and the same results and errors as over gRPC."""
 
 import base64
 import json
 import math
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import numpy as np
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tests.local_tf_serving.model_server import ModelServer, request
 
-AVAILABLE = {
+AVAILABLE: Final = {
     "model_version_status": [
         {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     ]
@@ -36,14 +36,14 @@ def error(response: httpx.Response) -> tuple[int, str]:
 @pytest.mark.parametrize(
     "path", ["/v1/models/m", "/v1/models/m/versions/1", "/V1/Models/m/Versions/1", "/v1/models/%6D"]
 )
-def test_the_status_of_a_model(server: ModelServer, path: str) -> None:
+def test_every_form_of_the_status_path_returns_the_status(server: ModelServer, path: str) -> None:
     response = server.http.get(path)
     assert (response.status_code, response.json()) == (200, AVAILABLE)
     assert response.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("path", ["/v1/models/m/metadata", "/v1/models/m/versions/1/metadata", "/V1/MODELS/m/METADATA"])
-def test_the_metadata_of_a_model_has_proto_names_and_defaults(server: ModelServer, path: str) -> None:
+def test_metadata_has_the_field_names_and_defaults_of_the_protos(server: ModelServer, path: str) -> None:
     response = server.http.get(path)
     assert response.status_code == 200
     assert response.json()["model_spec"] == {"name": "m", "signature_name": "", "version": "1"}
@@ -66,11 +66,11 @@ def test_the_metadata_of_a_model_has_proto_names_and_defaults(server: ModelServe
         ("POST", "/v1/models/m", (400, "Malformed request: POST /v1/models/m")),
         ("DELETE", "/v1/models/m", (400, "Malformed request: DELETE /v1/models/m")),
         ("GET", "/v1/elsewhere", (400, "Malformed request: GET /v1/elsewhere")),
-        ("POST", "/v1/models/m:classify", (501, "classify is not served; predict is")),
-        ("POST", "/v1/models/m:regress", (501, "regress is not served; predict is")),
+        ("POST", "/v1/models/m:classify", (501, "classify is not supported: use predict")),
+        ("POST", "/v1/models/m:regress", (501, "regress is not supported: use predict")),
     ],
 )  # fmt: skip
-def test_a_wrong_path_gets_tensorflow_servings_answer(
+def test_a_wrong_path_gets_the_error_of_tensorflow_serving(
     server: ModelServer, method: str, path: str, expected: tuple[int, str]
 ) -> None:
     assert error(server.http.request(method, path)) == expected
@@ -83,7 +83,7 @@ def test_a_path_outside_the_api_is_not_found_and_not_json(server: ModelServer, p
     assert "json" not in response.headers["content-type"]
 
 
-def test_rows_in_rows_out(server: ModelServer) -> None:
+def test_instances_return_predictions(server: ModelServer) -> None:
     rows = [{"x": [1, 2], "y": [3, 4]}, {"x": [0.5, 0], "y": [0, 0]}]
     assert server.predict_json(body("arithmetic", instances=rows)).json() == {
         "predictions": [
@@ -93,7 +93,7 @@ def test_rows_in_rows_out(server: ModelServer) -> None:
     }
 
 
-def test_outputs_that_are_no_rows_can_only_be_had_as_columns(server: ModelServer) -> None:
+def test_outputs_without_a_common_batch_size_need_the_column_form(server: ModelServer) -> None:
     rows = [[1, 2], [3, 4]]
     scalar = server.predict_json(body("total", instances=rows))
     assert error(scalar) == (400, "Tensor name: total has no shape information ")
@@ -105,7 +105,7 @@ def test_outputs_that_are_no_rows_can_only_be_had_as_columns(server: ModelServer
     }
 
 
-def test_one_input_and_one_output_go_without_names(server: ModelServer) -> None:
+def test_a_single_input_and_a_single_output_need_no_name(server: ModelServer) -> None:
     response = server.predict_json({"signature_name": "echo_float", "instances": [[1, 2], [0.1, 3e-7]]})
     assert response.json() == {"predictions": [[1.0, 2.0], [0.1, 3e-07]]}
     assert response.text == '{"predictions":[[1.0,2.0],[0.1,3e-07]]}'
@@ -113,8 +113,8 @@ def test_one_input_and_one_output_go_without_names(server: ModelServer) -> None:
     assert named.json() == {"predictions": [[1.0], [2.0]]}
 
 
-def test_columns_in_columns_out(server: ModelServer) -> None:
-    inputs = {"x": [[1, 2]], "y": [[3, 4]], "ignored": "extra keys are"}
+def test_inputs_return_outputs(server: ModelServer) -> None:
+    inputs = {"x": [[1, 2]], "y": [[3, 4]], "extra": "ignored"}
     response = server.predict_json({"signature_name": "arithmetic", "inputs": inputs})
     assert response.json() == {
         "outputs": {
@@ -125,7 +125,7 @@ def test_columns_in_columns_out(server: ModelServer) -> None:
     }
 
 
-def test_a_single_column_may_go_without_its_name(server: ModelServer) -> None:
+def test_a_single_column_needs_no_name(server: ModelServer) -> None:
     for inputs in ([[1.5], [2]], {"value": [[1.5], [2]]}):
         response = server.predict_json({"signature_name": "echo_float", "inputs": inputs})
         assert response.json() == {"outputs": [[1.5], [2.0]]}
@@ -142,17 +142,17 @@ def test_an_image_in_base64_is_scored_as_over_grpc(server: ModelServer, cat: byt
     np.testing.assert_array_equal(np.array(rows["predictions"], np.float32), np.array(over_grpc, np.float32))
 
 
-def test_base64_is_taken_for_any_string_input_and_given_for_outputs_named_bytes(server: ModelServer) -> None:
+def test_base64_is_read_for_any_string_input_and_written_only_for_outputs_named_bytes(server: ModelServer) -> None:
     body = {"signature_name": "echo_string", "instances": [b64(b"a b"), "plain", {"b64": " YSBi\n"}, {"b64": "YQ"}]}
     assert server.predict_json(body).json() == {"predictions": ["a b", "plain", "a b", "a"]}
 
 
-def test_a_string_that_is_no_utf8_goes_out_as_it_came(server: ModelServer) -> None:
+def test_a_string_that_is_not_utf8_is_returned_unchanged(server: ModelServer) -> None:
     response = server.predict_json({"signature_name": "echo_string", "instances": [b64(b'\xff\x00"')]})
     assert response.content == b'{"predictions":["\xff\\u0000\\""]}'
 
 
-def test_not_a_number_and_infinity_pass_both_ways(server: ModelServer) -> None:
+def test_nan_and_infinity_are_read_and_written(server: ModelServer) -> None:
     body = '{"signature_name": "echo_double", "inputs": [NaN, Infinity, -Infinity, 0.1]}'
     response = server.http.post("/v1/models/m:predict", content=body)
     assert response.text == '{"outputs":[NaN,Infinity,-Infinity,0.1]}'
@@ -165,7 +165,7 @@ def test_not_a_number_and_infinity_pass_both_ways(server: ModelServer) -> None:
      ("echo_uint32", 2**32 - 1), ("echo_uint64", 2**64 - 1), ("echo_bool", True), ("echo_double", 0.1),
      ("echo_string", "ünï")],
 )  # fmt: skip
-def test_a_value_of_each_dtype_comes_back(server: ModelServer, signature: str, value: Any) -> None:
+def test_a_value_of_each_dtype_is_returned_unchanged(server: ModelServer, signature: str, value: Any) -> None:
     assert server.predict_json({"signature_name": signature, "instances": [value]}).json() == {"predictions": [value]}
 
 
@@ -217,15 +217,15 @@ def test_a_value_of_each_dtype_comes_back(server: ModelServer, signature: str, v
         (body("number", instances=["x" * 5000]), 400, "x" * 5000),
     ],
 )  # fmt: skip
-def test_a_wrong_body_gets_tensorflow_servings_answer(
+def test_a_wrong_body_gets_the_error_of_tensorflow_serving(
     server: ModelServer, content: Any, status: int, text: str
 ) -> None:
     if isinstance(content, str):
         response = server.http.post("/v1/models/m:predict", content=content.encode(errors="surrogateescape"))
     else:
         response = server.predict_json(content)
-    got, message = error(response)
-    assert got == status
+    actual_status, message = error(response)
+    assert actual_status == status
     assert text in message
 
 
@@ -237,10 +237,12 @@ def test_a_wrong_body_gets_tensorflow_servings_answer(
         ("/v1/models/m/labels/canary", (400, "Unrecognized servable version label: canary")),
     ],
 )
-def test_a_model_that_is_not_there_is_said_so(server: ModelServer, path: str, expected: tuple[int, str]) -> None:
+def test_a_prediction_of_an_unknown_model_is_an_error(
+    server: ModelServer, path: str, expected: tuple[int, str]
+) -> None:
     assert error(server.predict_json({"instances": [1]}, path)) == expected
 
 
-def test_both_apis_give_an_op_error_the_same_words(server: ModelServer) -> None:
-    _, words = server.refusal(request(image_bytes=[b"no image"]))
-    assert error(server.predict_json({"instances": ["no image"]})) == (400, words)
+def test_an_op_error_has_the_same_text_in_both_apis(server: ModelServer) -> None:
+    _, details = server.predict_error(request(image_bytes=[b"no image"]))
+    assert error(server.predict_json({"instances": ["no image"]})) == (400, details)

@@ -1,3 +1,5 @@
+from typing import Final
+
 import grpc
 import pytest
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
@@ -6,8 +8,8 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, 
 from tests.local_tf_serving.model_server import MODEL, ModelServer
 from tests.local_tf_serving.saved_models import ECHOED
 
-INVALID_ARGUMENT = grpc.StatusCode.INVALID_ARGUMENT
-NOT_FOUND = grpc.StatusCode.NOT_FOUND
+INVALID_ARGUMENT: Final = grpc.StatusCode.INVALID_ARGUMENT
+NOT_FOUND: Final = grpc.StatusCode.NOT_FOUND
 
 
 def status_of(name: str | None = MODEL, version: int | None = None, label: str | None = None) -> GetModelStatusRequest:
@@ -45,7 +47,7 @@ def test_an_available_version_is_listed_with_an_ok_status(server: ModelServer, m
         (status_of(version=7), NOT_FOUND, "Could not find version 7 of model m"),
     ],
 )
-def test_the_status_of_what_is_unknown_is_an_error(
+def test_the_status_of_an_unknown_model_or_version_is_an_error(
     server: ModelServer, message: GetModelStatusRequest, code: grpc.StatusCode, text: str
 ) -> None:
     with pytest.raises(grpc.RpcError) as caught:
@@ -54,13 +56,13 @@ def test_the_status_of_what_is_unknown_is_an_error(
 
 
 @pytest.mark.parametrize("version", [None, 1])
-def test_metadata_holds_every_signature_as_the_saved_model_has_it(server: ModelServer, version: int | None) -> None:
+def test_metadata_contains_every_signature_of_the_saved_model(server: ModelServer, version: int | None) -> None:
     response = server.prediction.GetModelMetadata(metadata_of("signature_def", version=version), timeout=10)
     assert (response.model_spec.name, response.model_spec.version.value) == ("m", 1)
     assert response.model_spec.signature_name == ""
     signatures = SignatureDefMap()
     assert response.metadata["signature_def"].Unpack(signatures)
-    names = {"serving_default", "arithmetic", "total", "uneven", "defaults", "version", "number", "gate", "spin"}
+    names = {"serving_default", "arithmetic", "total", "uneven", "defaults", "version", "number", "block", "loop"}
     assert set(signatures.signature_def) == names | {f"echo_{name}" for name in ECHOED}
     image = signatures.signature_def["serving_default"].inputs["image_bytes"]
     assert (image.dtype, [dim.size for dim in image.tensor_shape.dim]) == (7, [-1])

@@ -1,20 +1,18 @@
-"""The code, and the words, of every way a Predict can be wrong."""
+"""The code and the text of each error of Predict."""
 
 from collections.abc import Callable
+from typing import Final
 
 import grpc
-import numpy as np
 import pytest
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from tests.local_tf_serving.model_server import ModelServer, request
+from tests.local_tf_serving.model_server import PAIR, ModelServer, filtered, request
 
-INVALID_ARGUMENT = grpc.StatusCode.INVALID_ARGUMENT
-NOT_FOUND = grpc.StatusCode.NOT_FOUND
-FAILED_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
-
-PAIR = np.array([[1, 2]], np.float32)
+INVALID_ARGUMENT: Final = grpc.StatusCode.INVALID_ARGUMENT
+NOT_FOUND: Final = grpc.StatusCode.NOT_FOUND
+FAILED_PRECONDITION: Final = grpc.StatusCode.FAILED_PRECONDITION
 
 
 def without_model_spec() -> PredictRequest:
@@ -35,12 +33,6 @@ def labelled(label: str) -> PredictRequest:
     return message
 
 
-def filtered(*aliases: str) -> PredictRequest:
-    message = request("arithmetic", x=PAIR, y=PAIR)
-    message.output_filter.extend(aliases)
-    return message
-
-
 def malformed(change: Callable[[TensorProto], object]) -> PredictRequest:
     message = request("arithmetic", x=PAIR, y=PAIR)
     change(message.inputs["x"])
@@ -51,20 +43,20 @@ def lengthen(tensor: TensorProto) -> None:
     tensor.tensor_content += b"1234"
 
 
-def unname_type(tensor: TensorProto) -> None:
+def clear_dtype(tensor: TensorProto) -> None:
     tensor.dtype = 0
 
 
-def turn_negative(tensor: TensorProto) -> None:
+def negate_dimension(tensor: TensorProto) -> None:
     tensor.tensor_shape.dim[0].size = -1
 
 
-def grow_beyond_memory(tensor: TensorProto) -> None:
+def exceed_memory(tensor: TensorProto) -> None:
     tensor.tensor_content = b""
     tensor.tensor_shape.dim[0].size = 2**62
 
 
-WRONG = {
+WRONG: Final = {
     "no model spec": (without_model_spec(), INVALID_ARGUMENT, "Missing ModelSpec"),
     "no name": (named(""), INVALID_ARGUMENT, "ModelSpec has no name specified."),
     "unknown model": (named("other"), NOT_FOUND, "Servable not found for request: Latest(other)"),
@@ -94,47 +86,47 @@ WRONG = {
         "Inputs contains invalid name. Used request inputs: x, request input: other,x",
     ),
     "too much tensor content": (malformed(lengthen), INVALID_ARGUMENT, "tensor parsing error: x"),
-    "no dtype": (malformed(unname_type), INVALID_ARGUMENT, "tensor parsing error: x"),
-    "negative dimension": (malformed(turn_negative), INVALID_ARGUMENT, "tensor parsing error: x"),
-    "more elements than memory": (malformed(grow_beyond_memory), INVALID_ARGUMENT, "tensor parsing error: x"),
+    "no dtype": (malformed(clear_dtype), INVALID_ARGUMENT, "tensor parsing error: x"),
+    "negative dimension": (malformed(negate_dimension), INVALID_ARGUMENT, "tensor parsing error: x"),
+    "more elements than memory": (malformed(exceed_memory), INVALID_ARGUMENT, "tensor parsing error: x"),
     "wrong dtype": (
         request("arithmetic", x=PAIR, y=[b"1"]),
         INVALID_ARGUMENT,
         "Expects arg[1] to be float but string is provided",
     ),
-    "shape the op can't take": (request(image_bytes=b"no list"), INVALID_ARGUMENT, ""),
-    "no image": (request(image_bytes=[b"no image"]), INVALID_ARGUMENT, "Unknown image file format"),
+    "shape that the op rejects": (request(image_bytes=b"no list"), INVALID_ARGUMENT, ""),
+    "not an image": (request(image_bytes=[b"no image"]), INVALID_ARGUMENT, "Unknown image file format"),
     "empty image": (request(image_bytes=[b""]), INVALID_ARGUMENT, ""),
     "unknown output": (
         filtered("sum", "other"),
         INVALID_ARGUMENT,
         "output tensor alias not found in signature: other Outputs expected to be in the set {raw_bytes,sum,text}.",
     ),
-    "output asked for twice": (filtered("sum", "sum"), INVALID_ARGUMENT, "duplicate output tensor alias: sum"),
+    "duplicate output": (filtered("sum", "sum"), INVALID_ARGUMENT, "duplicate output tensor alias: sum"),
 }
 
 
 @pytest.mark.parametrize(("message", "code", "text"), WRONG.values(), ids=WRONG)
-def test_a_wrong_request_gets_tensorflow_servings_code(
+def test_a_wrong_request_gets_the_error_of_tensorflow_serving(
     server: ModelServer, message: PredictRequest, code: grpc.StatusCode, text: str
 ) -> None:
-    got, words = server.refusal(message)
-    assert got is code
-    assert text in words
+    actual_code, details = server.predict_error(message)
+    assert actual_code is code
+    assert text in details
 
 
-def test_one_bad_image_fails_its_whole_batch(server: ModelServer, cat: bytes) -> None:
-    code, _ = server.refusal(request(image_bytes=[cat, b"no image", cat]))
+def test_one_invalid_image_fails_its_whole_batch(server: ModelServer, cat: bytes) -> None:
+    code, _ = server.predict_error(request(image_bytes=[cat, b"no image", cat]))
     assert code is INVALID_ARGUMENT
 
 
 def test_a_truncated_image_is_an_invalid_argument(server: ModelServer, cat: bytes) -> None:
-    code, _ = server.refusal(request(image_bytes=[cat[:3000]]))
+    code, _ = server.predict_error(request(image_bytes=[cat[:3000]]))
     assert code is INVALID_ARGUMENT
 
 
 def test_a_long_error_message_is_cut_at_1024_characters(server: ModelServer) -> None:
-    code, words = server.refusal(request("number", text=[b"x" * 5000]))
+    code, details = server.predict_error(request("number", text=[b"x" * 5000]))
     assert code is INVALID_ARGUMENT
-    assert len(words) == 1024 + len("...TRUNCATED")
-    assert words.endswith("xxx...TRUNCATED")
+    assert len(details) == 1024 + len("...TRUNCATED")
+    assert details.endswith("xxx...TRUNCATED")

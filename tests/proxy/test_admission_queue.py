@@ -2,13 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Final
 
 import pytest
 
 from proxy.admission_queue import ConcurrencyLimit
 from proxy.errors import Overloaded
 
-MINUTE = timedelta(minutes=1)
+MINUTE: Final = timedelta(minutes=1)
 
 
 def limit_of(concurrency: int, max_queued: int, timeout: timedelta = MINUTE) -> ConcurrencyLimit:

@@ -3,17 +3,18 @@
 import base64
 import json
 from dataclasses import dataclass, field
+from typing import Final
 
 import httpx
 import pytest
 
 from tests.images import JPEG_HEADERS, animated_webp, encode_image, png_bomb, png_with, webp_bomb
 
-JSON = {"content-type": "application/json"}
-RAW = JPEG_HEADERS
+JSON: Final = {"content-type": "application/json"}
+RAW: Final = JPEG_HEADERS
 
 
-def json_body(image: bytes) -> bytes:
+def as_json(image: bytes) -> bytes:
     return json.dumps({"image_data": base64.b64encode(image).decode()}).encode()
 
 
@@ -26,15 +27,15 @@ class Row:
     headers: dict[str, str] = field(default_factory=lambda: JSON)
 
 
-GIF = encode_image(file_format="GIF")
-JPEG = encode_image()
-PNG = encode_image(file_format="PNG")
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
+GIF: Final = encode_image(file_format="GIF")
+JPEG: Final = encode_image()
+PNG: Final = encode_image(file_format="PNG")
+SVG: Final = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 
-TRANSPARENCY = png_with(b"tEXt", b"transparency\0nonsense")
-EXIF = b"\xff\xe1\x00\x10Exif\0\0MM\0*\0\0\0\x08"
+TRANSPARENCY: Final = png_with(b"tEXt", b"transparency\0nonsense")
+EXIF: Final = b"\xff\xe1\x00\x10Exif\0\0MM\0*\0\0\0\x08"
 
-TABLE = [
+TABLE: Final = [
     Row("an empty body", 400, "not-json", b""),
     Row("an empty body declared as an image", 422, "no-image", b"", RAW),
     Row("not JSON", 400, "not-json", b"image_data=hello"),
@@ -67,32 +68,30 @@ TABLE = [
     Row("a letter with an accent", 400, "not-base64", b'{"image_data": "\\u00c6"}'),
     Row("half a surrogate pair", 400, "not-base64", b'{"image_data": "\\ud800"}'),
     Row("a data: URL that is not base64", 400, "not-base64", b'{"image_data": "data:image/svg+xml,<svg/>"}'),
-    Row("text as an image", 415, "unsupported-image", json_body(b"this is a text and not a picture")),
-    Row("one zero byte", 415, "unsupported-image", json_body(b"\0")),
-    Row("a thousand zero bytes", 415, "unsupported-image", json_body(b"\0" * 1000)),
-    Row("a GIF", 415, "unsupported-image", json_body(GIF)),
+    Row("text as an image", 415, "unsupported-image", as_json(b"this is a text and not a picture")),
+    Row("one zero byte", 415, "unsupported-image", as_json(b"\0")),
+    Row("a thousand zero bytes", 415, "unsupported-image", as_json(b"\0" * 1000)),
+    Row("a GIF", 415, "unsupported-image", as_json(GIF)),
     Row("a raw GIF", 415, "unsupported-image", GIF, {"content-type": "image/gif"}),
     Row("an SVG", 415, "unsupported-image", SVG, {"content-type": "image/svg+xml"}),
-    Row("a BMP", 415, "unsupported-image", json_body(encode_image(file_format="BMP"))),
-    Row("a WebP cut off in its header", 422, "undecodable", json_body(encode_image(file_format="WEBP")[:20])),
+    Row("a BMP", 415, "unsupported-image", as_json(encode_image(file_format="BMP"))),
+    Row("a WebP cut off in its header", 422, "undecodable", as_json(encode_image(file_format="WEBP")[:20])),
     Row(
         "a WebP cut off in the middle",
         422,
         "undecodable",
-        json_body(encode_image(file_format="WEBP", size=(300, 200))[:150]),
+        as_json(encode_image(file_format="WEBP", size=(300, 200))[:150]),
     ),
-    Row(
-        "a WebP that does not begin with a picture", 422, "undecodable", json_body(b"RIFF\0\0\0\0WEBPANIM" + bytes(99))
-    ),
-    Row("an animated WebP", 422, "undecodable", json_body(animated_webp((64, 48)))),
+    Row("a WebP that does not begin with a picture", 422, "undecodable", as_json(b"RIFF\0\0\0\0WEBPANIM" + bytes(99))),
+    Row("an animated WebP", 422, "undecodable", as_json(animated_webp((64, 48)))),
     Row(
         "a WebP of 20 million pixels",
         413,
         "too-large",
-        json_body(encode_image(file_format="WEBP", size=(5000, 4000), method=0)),
+        as_json(encode_image(file_format="WEBP", size=(5000, 4000), method=0)),
     ),
-    Row("a WebP of 268 million pixels", 413, "too-large", json_body(webp_bomb())),
-    Row("an AVIF", 415, "unsupported-image", json_body(encode_image(file_format="AVIF"))),
+    Row("a WebP of 268 million pixels", 413, "too-large", as_json(webp_bomb())),
+    Row("an AVIF", 415, "unsupported-image", as_json(encode_image(file_format="AVIF"))),
     Row("a 16-bit PNG with an empty profile", 422, "undecodable", png_with(b"iCCP", b""), RAW),
     Row("a 16-bit PNG with a comment named transparency", 422, "undecodable", TRANSPARENCY, RAW),
     Row("a 16-bit PNG that is too wide for a JPEG", 413, "too-large", encode_image("I;16", (70_000, 3), "PNG"), RAW),
@@ -101,24 +100,24 @@ TABLE = [
     Row(
         "a large PNG that is cut off", 422, "undecodable", encode_image(size=(1600, 1200), file_format="PNG")[:999], RAW
     ),
-    Row("a TIFF", 415, "unsupported-image", json_body(encode_image(file_format="TIFF"))),
-    Row("a JPEG's first three bytes", 422, "undecodable", json_body(JPEG[:3])),
-    Row("a JPEG cut off in its header", 422, "undecodable", json_body(JPEG[:30])),
-    Row("a JPEG cut off in its pixels", 422, "undecodable", json_body(JPEG[: len(JPEG) * 2 // 3])),
-    Row("a JPEG of 5,000 markers", 422, "undecodable", json_body(b"\xff\xd8" + b"\xff\xe0\0\2" * 5_000)),
-    Row("a JPEG with its pixels overwritten", 422, "undecodable", json_body(JPEG[:300] + b"\xff" * 300)),
+    Row("a TIFF", 415, "unsupported-image", as_json(encode_image(file_format="TIFF"))),
+    Row("a JPEG's first three bytes", 422, "undecodable", as_json(JPEG[:3])),
+    Row("a JPEG cut off in its header", 422, "undecodable", as_json(JPEG[:30])),
+    Row("a JPEG cut off in its pixels", 422, "undecodable", as_json(JPEG[: len(JPEG) * 2 // 3])),
+    Row("a JPEG of 5,000 markers", 422, "undecodable", as_json(b"\xff\xd8" + b"\xff\xe0\0\2" * 5_000)),
+    Row("a JPEG with its pixels overwritten", 422, "undecodable", as_json(JPEG[:300] + b"\xff" * 300)),
     Row(
         "a JPEG with garbage before its first segment",
         422,
         "undecodable",
-        json_body(b"\xff\xd8\xff\0\0\x0d" + JPEG[2:]),
+        as_json(b"\xff\xd8\xff\0\0\x0d" + JPEG[2:]),
     ),
     Row("a JPEG of 20 MB of fill bytes", 422, "undecodable", b"\xff\xd8" + b"\xff" * 20_000_000, RAW),
-    Row("a PNG's signature alone", 422, "undecodable", json_body(PNG[:8])),
-    Row("a PNG cut off in its pixels", 422, "undecodable", json_body(PNG[:-60])),
-    Row("a PNG without pixels", 422, "undecodable", json_body(png_bomb(0, 10))),
-    Row("a PNG bomb of 30,000x30,000", 413, "too-large", json_body(png_bomb(30_000, 30_000))),
-    Row("a PNG bomb of 2^31 pixels a side", 413, "too-large", json_body(png_bomb(2**31 - 1, 2**31 - 1))),
+    Row("a PNG's signature alone", 422, "undecodable", as_json(PNG[:8])),
+    Row("a PNG cut off in its pixels", 422, "undecodable", as_json(PNG[:-60])),
+    Row("a PNG without pixels", 422, "undecodable", as_json(png_bomb(0, 10))),
+    Row("a PNG bomb of 30,000x30,000", 413, "too-large", as_json(png_bomb(30_000, 30_000))),
+    Row("a PNG bomb of 2^31 pixels a side", 413, "too-large", as_json(png_bomb(2**31 - 1, 2**31 - 1))),
     Row("a body of 100 MB", 413, "too-large", b"x" * 100_000_000),
     Row("an image of 25 MB", 413, "too-large", JPEG + bytes(25_000_000), RAW),
     Row("a form without the field", 422, "no-image", b"--b--\r\n", {"content-type": "multipart/form-data; boundary=b"}),

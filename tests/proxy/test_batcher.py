@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
+from typing import Final
 
-import httpx
 import pytest
 
-from harness.stack import Stack
 from proxy.batcher import MAX_BATCH_BYTES, Batcher
 from proxy.errors import Overloaded
-from tests.images import JPEG_HEADERS, encode_image
-from tests.proxy.own_proxy import own_proxy
 from tf_serving_client import ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
 
-MINUTE = timedelta(minutes=1)
-INVALID, UNAVAILABLE, SLOW, BUG, HELD = b"invalid", b"unavailable", b"slow", b"bug", b"held"
+MINUTE: Final = timedelta(minutes=1)
+INVALID: Final = b"invalid"
+UNAVAILABLE: Final = b"unavailable"
+SLOW: Final = b"slow"
+BUG: Final = b"bug"
+HELD: Final = b"held"
 
 
 class FakeModel:
@@ -50,21 +50,9 @@ class FakeModel:
         return [Prediction(self.model, 1, ((payload.decode(), 1.0),)) for payload in payloads]
 
 
-def batcher_of(
-    model: FakeModel,
-    *,
-    concurrency: int = 1,
-    max_batch_size: int = 8,
-    max_queued: int = 99,
-    queue_timeout: timedelta = MINUTE,
-) -> Batcher:
-    return Batcher(
-        model,
-        concurrency=concurrency,
-        max_batch_size=max_batch_size,
-        max_queued=max_queued,
-        queue_timeout=queue_timeout,
-    )
+def batcher_of(model: FakeModel, queue_timeout: timedelta = MINUTE, **limits: int) -> Batcher:
+    defaults = {"concurrency": 1, "max_batch_size": 8, "max_queued": 99}
+    return Batcher(model, queue_timeout=queue_timeout, **(defaults | limits))
 
 
 def submit(batcher: Batcher, *images: bytes) -> list[asyncio.Task[Prediction]]:
@@ -76,7 +64,7 @@ async def run_ready_tasks() -> None:
         await asyncio.sleep(0)
 
 
-async def test_an_image_is_sent_at_once_and_alone_while_a_permit_is_free() -> None:
+async def test_an_image_is_sent_immediately_and_alone_while_a_permit_is_free() -> None:
     model = FakeModel()
     requests = submit(batcher_of(model, concurrency=2, max_queued=0), b"1", b"2")
     await run_ready_tasks()
@@ -256,46 +244,3 @@ async def test_a_request_that_times_out_in_the_queue_is_refused_and_leaves_it() 
     model.allow()
     assert (await first).label == "1", "the queue timeout does not apply to the Predict"
     assert (await batcher.classify(b"3")).label == "3"
-
-
-async def test_beyond_the_limits_requests_get_a_503_and_the_others_their_predictions(
-    stack: Stack, tmp_path: Path
-) -> None:
-    image = encode_image(size=(256, 256))
-    settings = {"FAST_MODEL_CONCURRENCY": "1", "FAST_MODEL_BATCH_SIZE": "1", "MAX_WAITING": "4"}
-    async with own_proxy(stack, tmp_path, **settings) as (client, _):
-        posts = (client.post("/predict", content=image, headers=JPEG_HEADERS) for _ in range(40))
-        responses = await asyncio.gather(*posts)
-        refused = [response for response in responses if response.status_code != 200]
-        assert 0 < len(refused) < 40
-        assert {response.status_code for response in refused} == {503}
-        assert {response.headers["retry-after"] for response in refused} == {"1"}
-        assert {response.json()["type"] for response in refused} == {"urn:sync-async:problem:overloaded"}
-        assert (await client.get("/predict/test")).status_code == 200
-
-
-@pytest.mark.parametrize("count", [16, 64])
-async def test_concurrent_requests_within_the_limits_all_get_predictions(count: int, stack: Stack) -> None:
-    async with stack.client() as client:
-        responses = await asyncio.gather(*(client.get("/predict/test") for _ in range(count)))
-        assert {response.status_code for response in responses} == {200}
-        assert len({response.json()["job_id"] for response in responses}) == count
-    await stack.wait_until_idle()
-
-
-async def test_only_invalid_images_are_refused_among_concurrent_requests(
-    stack: Stack, client: httpx.AsyncClient
-) -> None:
-    """Every response is the same as for the image alone."""
-
-    async def post(image: bytes) -> tuple[int, object]:
-        response = await client.post("/predict", content=image, headers=JPEG_HEADERS)
-        body = response.json()
-        return response.status_code, body.get("mobilenet_v2", body.get("type"))
-
-    valid = [encode_image(size=(64 + 8 * number, 64)) for number in range(8)]
-    images = [image for whole in valid for image in (whole, whole[: len(whole) * 3 // 4])]
-    alone = [await post(image) for image in images]
-    assert [status for status, _ in alone] == [200, 422] * 8
-    assert await asyncio.gather(*(post(image) for image in images)) == alone
-    await stack.wait_until_idle()

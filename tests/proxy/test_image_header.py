@@ -2,7 +2,7 @@
 
 import io
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -43,7 +43,7 @@ def test_the_size_is_not_read_from_a_preview_in_the_metadata() -> None:
     assert (header.width, header.height) == (640, 480)
 
 
-STARTS = (
+STARTS: Final = (
     b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xc0", b"\xff\xd8\xff\xe1\x00\x40Exif\0\0MM\0*\0\0\0\x08",
     b"RIFF\0\0\0\0WEBP", b"RIFF\0\0\0\0WEBPVP8X",
 )  # fmt: skip

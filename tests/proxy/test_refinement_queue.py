@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Final
 
 import pytest
 

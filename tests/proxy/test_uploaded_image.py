@@ -2,7 +2,7 @@
 
 import base64
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""All log lines have one format, whatever code logs them and whatever text of a client they contain."""
+"""All log lines have one format, including those of libraries and those that contain text from a client."""
 
 import json
 import logging
@@ -62,7 +62,7 @@ def test_messages_of_libraries_have_the_same_format(capsys: pytest.CaptureFixtur
     assert "ValueError: broken\\nin two" in line
 
 
-def test_a_library_s_custom_level_is_rounded_down(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_custom_level_of_a_library_is_rounded_down(capsys: pytest.CaptureFixture[str]) -> None:
     service_log.configure("proxy")
     logging.getLogger("library").log(logging.WARNING + 5, "notice")
     assert "level=warning" in capsys.readouterr().out

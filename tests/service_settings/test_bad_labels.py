@@ -12,7 +12,10 @@ from harness.process import PYTHON, ROOT
 @pytest.mark.parametrize("process", ["proxy", "backend"])
 @pytest.mark.parametrize(
     ("labels", "problem"),
-    [('{"cat": 1}', "must hold one JSON array of strings"), (r'["cat", "\ud83d"]', "has a name with half a character")],
+    [
+        ('{"cat": 1}', "must hold one JSON array of strings"),
+        (r'["cat", "\ud83d"]', "has a name with half a surrogate pair"),
+    ],
 )
 def test_an_invalid_labels_file_is_named_in_one_line(process: str, labels: str, problem: str, tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text(labels)

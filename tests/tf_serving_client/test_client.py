@@ -63,7 +63,7 @@ async def test_a_model_that_the_server_does_not_have_is_unavailable(channel: grp
         await classifier(channel, model="resnet").classify([cat])
 
 
-async def test_a_model_is_unavailable_at_once_if_no_server_listens(cat: bytes) -> None:
+async def test_a_model_is_immediately_unavailable_if_no_server_listens(cat: bytes) -> None:
     async with open_channel(f"127.0.0.1:{free_port()}") as channel:
         with pytest.raises(ModelUnavailable):
             await ImageClassifier(channel, "mobilenet_v2", LABELS, timedelta(seconds=60)).classify([cat])
@@ -85,7 +85,7 @@ async def test_only_a_served_model_is_available(channel: grpc.aio.Channel) -> No
     assert not await ModelStatus(channel, "resnet", SECOND).is_available()
 
 
-async def test_the_description_tells_whether_the_weights_are_untrained(stack: Stack) -> None:
+async def test_the_description_shows_whether_the_weights_are_untrained(stack: Stack) -> None:
     async with open_channel(f"127.0.0.1:{stack.accurate_port}") as channel:
         description = await ModelStatus(channel, "inception_v3", SECOND).describe()
         assert description.version >= 1
@@ -97,7 +97,7 @@ async def test_the_description_tells_whether_the_weights_are_untrained(stack: St
 def test_too_few_scores_and_nan_are_refused() -> None:
     with pytest.raises(ValueError, match="2 scores for 3 labels"):
         Prediction.from_scores("m", 1, [0.5, 0.5], ["a", "b", "c"])
-    with pytest.raises(ValueError, match="not numbers"):
+    with pytest.raises(ValueError, match="not finite"):
         Prediction.from_scores("m", 1, [0.5, float("nan"), 0.1], ["a", "b", "c"])
 
 

@@ -21,7 +21,7 @@ ALLOWED_OUTCOMES: Final = {
 }
 """By the service that fails. Failures of the asynchronous path must not affect the fast answer."""
 BURST: Final = 24
-"""More jobs than a worker claims at once."""
+"""More jobs than a worker holds at a time."""
 
 
 @pytest.mark.parametrize("service", ALLOWED_OUTCOMES)
