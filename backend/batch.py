@@ -3,8 +3,8 @@
 Usually that takes one Predict. Errors are handled like this:
 
 - The model rejects an image, or does not respond before the deadline: the payloads are sent one by one. A job whose
-  payload is rejected fails, but only if the model accepts a known good image: otherwise the model is wrong, and the
-  batch waits. A job whose payload alone is too slow is requeued, and the attempt counts.
+  payload is rejected fails, but only if the model accepts a known-good image: otherwise the model is wrong, and the
+  batch waits. A job whose payload is too slow on its own is requeued, and the attempt counts.
 - The model is unavailable: the batch waits until it is available again, and no attempt counts. The payloads of the
   interrupted Predict are then sent one by one. If the model becomes unavailable during one of these, that job is
   requeued and the attempt counts: an image that crashes the model server becomes a dead letter after `max_attempts`

@@ -10,9 +10,9 @@ from service_settings import Seconds, SecondsOrZero, ServiceSettings
 
 class Settings(ServiceSettings):
     batch_size: int = Field(8, ge=1)
-    """The most images in one Predict."""
+    """Maximum number of images in one Predict."""
     batch_bytes: int = Field(24 * 1024 * 1024, gt=0)
-    """The most bytes of images in one claim, unless a single image has more. Two such claims at the same time arrive
+    """Maximum size of the images in one claim, unless a single image has more. Two such claims at the same time arrive
     within `redis_timeout` at 100 Mbit/s."""
     batches_in_flight: int = Field(2, ge=1)
     """Concurrent batches: the model server has the next batch already while the results of one are recorded."""

@@ -58,7 +58,7 @@ DETAILS: Final[dict[type[Exception], str]] = {
     ModelBusy: "the fast model has no free capacity: try again in a moment",
     ModelUnavailable: "the fast model can't be reached: try again in a moment",
     ContractBroken: "the fast model does not do what this service expects of it: report this to its operator",
-    StoreUnavailable: "the job store did not respond: ask for the job again later, no accepted job is lost",
+    StoreUnavailable: "the job store did not respond: request the job again later; no accepted job is lost",
 }
 """Replaces the text of errors that are written for the log and not for clients: it may name internal addresses."""
 

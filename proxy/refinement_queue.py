@@ -55,8 +55,8 @@ class RefinementQueue:
 
     After a submit fails, a second, small command asks Redis whether it has the job, and makes it refuse the job if it
     arrives later. So it is known whether the job is queued, unless that command fails too: then the circuit breaker
-    opens, because all requests would wait while Redis hangs. Jobs are shed at once for `cooldown`. After that, one
-    request at a time tries the store, and the first response closes it.
+    opens, because all requests would wait while Redis hangs. Jobs are shed immediately for `cooldown`. After that,
+    one request per `cooldown` tries the store, and the first response closes the circuit breaker.
     """
 
     def __init__(self, store: Store, timeout: timedelta, cooldown: timedelta, large_store: Store | None = None) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import httpx
 import pytest
