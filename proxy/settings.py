@@ -53,7 +53,8 @@ class Settings(ServiceSettings):
     """Maximum width times height."""
 
     max_bytes_in_flight: int = Field(256 * 1024 * 1024, gt=0)
-    """Maximum size of all concurrent uploads. Further ones get a 503. The last quarter is for uploads of at most 1 MiB."""
+    """Maximum size of all concurrent uploads. Further ones get a 503. The last quarter is reserved
+    for uploads of at most 1 MiB."""
     normalized_side: int = Field(448, ge=0)
     """The shorter side, in pixels, to which an image is scaled down if its shorter side is at least twice as long. The
     models use 224 and 299. 0: images keep their size."""
