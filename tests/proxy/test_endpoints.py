@@ -79,7 +79,8 @@ async def test_a_clients_request_id_is_returned_and_logged(
 ) -> None:
     response = await client.get("/predict/test", headers={"X-Request-ID": request_id})
     assert response.headers["x-request-id"] == request_id
-    assert stack.proxy.logged("job accepted", f"job={response.json()['job_id']}", f"request={request_id}")
+    job = f"job={response.json()['job_id']}"
+    await wait_until(lambda: stack.proxy.logged("job accepted", job, f"request={request_id}"))
 
 
 @pytest.mark.parametrize("request_id", ["", "a b", "A" * 65, "a\tb", 'a"b'])
@@ -91,6 +92,7 @@ async def test_a_request_id_that_is_unsafe_in_the_log_is_replaced(request_id: st
 async def test_each_process_logs_one_line_per_job(stack: Stack, client: httpx.AsyncClient) -> None:
     job_id = (await client.get("/predict/test")).json()["job_id"]
     await wait_until(lambda: stack.worker.logged("job finished", job_id))
+    await wait_until(lambda: stack.proxy.logged(f"job={job_id}"))
     assert stack.proxy.logged(f"job={job_id}") == 1
     assert stack.worker.logged(f"job={job_id}") == 1
 
