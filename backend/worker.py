@@ -68,6 +68,8 @@ class Worker:
         except StoreUnavailable:
             limit.shrink()
             raise
+        for job_id, error in result.failed:
+            service_log.get_logger().warning("job failed", job=job_id, error=error)
         if not recover and result.claims:
             limit.grow()
         self._late_claims = self._late_claims + 1 if result.was_late else 0

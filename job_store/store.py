@@ -6,6 +6,7 @@ Every transition is one Lua script, so it is atomic. A worker's transitions incl
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -38,6 +39,8 @@ class ClaimResult:
     """No job was claimed because one with an expired lease has to be claimed first, with `JobStore.reclaim`."""
     was_late: bool = False
     """Redis executed the claim after `Policy.claim_validity`, and ignored it."""
+    failed: Sequence[tuple[str, str]] = ()
+    """The id and the error of each job that failed instead of being claimed."""
 
 
 class JobStore:
@@ -171,14 +174,15 @@ class JobStore:
         with redis_errors():
             seconds, microseconds = await self.redis.time()
             valid_until_ms = seconds * 1000 + microseconds // 1000 + _ms(policy.claim_validity)
-            outcome, replies, last_entry = await self._claim.run(
+            outcome, replies, last_entry, failed = await self._claim.run(
                 [self.keys.backlog], [*args, valid_until_ms, *self._limits()]
             )
         claims = [
             Claim(job_id.decode(), token, attempt, waited_ms, payload)
             for job_id, token, attempt, waited_ms, payload in replies
         ]
-        return ClaimResult(claims, last_entry.decode(), outcome == b"expired", outcome == b"late")
+        errors = [(job_id.decode(), error.decode()) for job_id, error in failed]
+        return ClaimResult(claims, last_entry.decode(), outcome == b"expired", outcome == b"late", errors)
 
     async def _record_end(self, claim: Claim, status: JobStatus, field: str, value: str) -> bool:
         args: list[CommandArg] = [self.keys.root, WORKERS, claim.job_id, claim.token, status, field, value]

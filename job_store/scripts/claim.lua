@@ -3,9 +3,9 @@
 -- has more. While any lease has expired, it claims none of them. A claim with `recover` then takes the oldest job with an
 -- expired lease, alone, because its payload may have killed its worker. A job fails, and its payload is not sent, when
 -- its attempts are used up or its payload is no longer stored.
--- Returns {outcome, claims, last_entry}. The outcome is 'late', 'expired' (a lease has expired) or 'ok'. Each claim is
+-- Returns {outcome, claims, last_entry, failed}. The outcome is 'late', 'expired' (a lease has expired) or 'ok'. Each claim is
 -- {id, token, attempt, waited_ms, payload}. last_entry is the newest entry the backlog ever had: a worker that got no
--- job waits for a newer one.
+-- job waits for a newer one. Each failed job is {id, error}.
 local backlog = KEYS[1]
 local root, group, count, max_bytes, recover = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
 local lease_ms, max_attempts, pending_ttl_ms, valid_until_ms = ARGV[6], tonumber(ARGV[7]), ARGV[8], tonumber(ARGV[9])
@@ -14,17 +14,17 @@ local limits = {
 }
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local claims, claimed_bytes, ended = {}, 0, 0
+local claims, claimed_bytes, failed = {}, 0, {}
 
 -- After a stall, Redis executes also the commands of workers that have timed out meanwhile. Such a claim would cost its
 -- jobs an attempt and a lease although no worker has them.
-if now > valid_until_ms then return {'late', claims, '0-0'} end
+if now > valid_until_ms then return {'late', claims, '0-0', failed} end
 
 -- Bounds the time that Redis spends here when thousands of jobs have used up their attempts.
-local MAX_ENDED = 100
+local MAX_FAILED = 100
 
 local function fail(id, entry, error)
-  ended = ended + 1
+  failed[#failed + 1] = {id, error}
   end_job(root, group, id, entry, 'failed', 'error', error, limits)
 end
 
@@ -61,7 +61,7 @@ local function find_expired()
 end
 
 local function claim_expired(expired)
-  while expired[1] and #claims == 0 and ended < MAX_ENDED do
+  while expired[1] and #claims == 0 and #failed < MAX_FAILED do
     local entry = expired[1][1]
     local claimed = redis.call('XCLAIM', backlog, group, group, 0, entry)[1]
     if claimed then
@@ -75,7 +75,7 @@ end
 
 local function claim_queued()
   local last = value_of(redis.call('XINFO', 'GROUPS', backlog)[1], 'last-delivered-id')
-  while #claims < count and ended < MAX_ENDED do
+  while #claims < count and #failed < MAX_FAILED do
     local queued = redis.call('XRANGE', backlog, '(' .. last, '+', 'COUNT', 1)[1]
     if not queued then break end
     local entry, id = queued[1], queued[2][2]
@@ -102,4 +102,4 @@ elseif expired[1] then
 else
   claim_queued()
 end
-return {outcome, claims, value_of(redis.call('XINFO', 'STREAM', backlog), 'last-generated-id')}
+return {outcome, claims, value_of(redis.call('XINFO', 'STREAM', backlog), 'last-generated-id'), failed}

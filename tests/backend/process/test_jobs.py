@@ -69,6 +69,7 @@ async def test_an_image_that_kills_the_worker_costs_other_jobs_one_attempt_at_mo
     killers = await wait_for_ends(store, [deadly, deadlier])
     assert {(job.status, job.attempts) for job in killers} == {(JobStatus.FAILED, 3)}
     assert deaths <= 6
+    assert all(worker.logged("job failed", job_id, "gave up") == 1 for job_id in (deadly, deadlier))
 
 
 class TestWrongModel:

@@ -54,7 +54,8 @@ async def test_a_job_with_no_attempts_left_fails_and_is_not_claimed(redis: Redis
     for _ in range(2):
         assert (await claim_one(store)).job_id == poison
         await expire_lease(store, poison)
-    assert (await store.reclaim()).claims == []
+    result = await store.reclaim()
+    assert (result.claims, result.failed) == ([], [(poison, "gave up after 2 attempts, none of which completed")])
     job = await get_job(store, poison)
     assert [claimed.job_id for claimed in (await store.claim(2)).claims] == [good]
     assert (job.status, job.attempts) == (JobStatus.FAILED, 2)
