@@ -8,7 +8,15 @@ from datetime import timedelta
 from typing import Final
 
 from proxy.admission_queue import AdmissionQueue, QueuedRequest
-from tf_serving_client import Classifier, ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
+from tf_serving_client import (
+    Classifier,
+    ImageRejected,
+    ModelError,
+    ModelTooSlow,
+    ModelUnavailable,
+    NonFiniteScores,
+    Prediction,
+)
 
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 """The default limit of a gRPC server on the size of one message. A single image may exceed it."""
@@ -18,7 +26,7 @@ MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 class _QueuedImage(QueuedRequest[Prediction]):
     image: bytes
     is_isolated: bool = False
-    """Goes into a Predict of its own, because a batch that contained it was rejected."""
+    """Goes into a Predict of its own, because one image failed the batch that contained it."""
 
     def succeed(self, prediction: Prediction) -> None:
         if not self.response.done():
@@ -36,9 +44,9 @@ class Batcher(AdmissionQueue[_QueuedImage]):
     (RESOURCE_EXHAUSTED). Batching makes each image cheaper under load. An image never waits for a batch to fill up:
     while a permit is free, it is sent immediately, on its own.
 
-    If a Predict fails, all its requests fail, except that an invalid image fails alone. A Predict that times out limits
-    the following batches to half its size, because a model that is too slow for large batches may still handle small
-    ones. The limit grows by one with each fast Predict.
+    If a Predict fails, all its requests fail, except that an image fails alone if the model can't decode it, or has no
+    finite score for it. A Predict that times out limits the following batches to half its size, because a model that is
+    too slow for large batches may still handle small ones. The limit grows by one with each fast Predict.
     """
 
     def __init__(
@@ -81,7 +89,7 @@ class Batcher(AdmissionQueue[_QueuedImage]):
                 request.succeed(prediction)
             if time.monotonic() - started < self._fast_s:
                 self._batch_limit = min(self._max_batch_size, self._batch_limit + 1)
-        except ImageRejected as error:
+        except (ImageRejected, NonFiniteScores) as error:
             self._isolate(batch, error)
         except Exception as error:
             if isinstance(error, ModelTooSlow):
@@ -95,10 +103,10 @@ class Batcher(AdmissionQueue[_QueuedImage]):
         finally:
             self._release()
 
-    def _isolate(self, batch: Sequence[_QueuedImage], error: ImageRejected) -> None:
-        """Return the images of a rejected batch to the head of the queue, to be sent one by one.
+    def _isolate(self, batch: Sequence[_QueuedImage], error: ModelError) -> None:
+        """Return the images of a failed batch to the head of the queue, to be sent one by one.
 
-        One invalid image fails a whole Predict, so only a Predict for a single image shows which image is invalid.
+        One image fails a whole Predict, so only a Predict for a single image shows which image is the cause.
         """
         if len(batch) == 1:
             batch[0].fail(error)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import service_log
 from job_store import StoreUnavailable
 from proxy import errors
-from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable
+from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable, NonFiniteScores
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -47,6 +47,9 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     ModelBusy: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-busy", "The fast model is busy", 1),
     ModelUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-unavailable", "The fast model is unavailable", 2),
     ContractBroken: Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "model-broken", "The fast model does not follow the model contract", 10
+    ),
+    NonFiniteScores: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE, "model-broken", "The fast model does not follow the model contract", 10
     ),
     StoreUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "The job store is unavailable", 2),

@@ -23,6 +23,7 @@ from tf_serving_client.errors import (
     ModelError,
     ModelTooSlow,
     ModelUnavailable,
+    NonFiniteScores,
 )
 from tf_serving_client.image_classifier import ImageClassifier
 from tf_serving_client.labels import BadLabels, read_labels
@@ -43,6 +44,7 @@ __all__ = [
     "ModelStatus",
     "ModelTooSlow",
     "ModelUnavailable",
+    "NonFiniteScores",
     "Prediction",
     "log_served_models",
     "open_channel",

@@ -21,7 +21,8 @@ class Classifier(Protocol):
     async def classify(self, payloads: Sequence[bytes]) -> list[Prediction]:
         """Classify N payloads; the predictions are in the same order.
 
-        Raises a `ModelError`. One payload that the model rejects fails all N (`ImageRejected`).
+        Raises a `ModelError`. One payload that the model rejects fails all N (`ImageRejected`), and so does one for
+        which it computes no finite score (`NonFiniteScores`).
         """
 
 

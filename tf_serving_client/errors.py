@@ -5,6 +5,7 @@
     ├── ModelTooSlow        no response before the deadline; the model may still be computing it
     ├── ModelBusy           the model server has no free thread or queue slot: retry later
     ├── ContractBroken      the response does not fit the model contract (see the README)
+    │   └── NonFiniteScores   the model computes no finite score for an image of this request: send the others alone
     └── ModelUnavailable    the model is unreachable or not loaded, or the connection was lost during the call
 
 Only status codes are matched, never messages, which differ between versions of TensorFlow Serving.
@@ -39,6 +40,10 @@ class ModelBusy(ModelError):
 
 
 class ContractBroken(ModelError):
+    pass
+
+
+class NonFiniteScores(ContractBroken):
     pass
 
 

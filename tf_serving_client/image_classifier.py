@@ -7,8 +7,8 @@ from typing import Final
 
 import grpc.aio
 
-from tf_serving_client.errors import ContractBroken, grpc_errors
-from tf_serving_client.prediction import Prediction
+from tf_serving_client.errors import ContractBroken, NonFiniteScores, grpc_errors
+from tf_serving_client.prediction import NotFinite, Prediction
 from tf_serving_client.protos import DT_FLOAT, DT_STRING, PredictionServiceStub, PredictRequest, TensorProto
 
 INPUT: Final = "image_bytes"
@@ -28,7 +28,8 @@ class ImageClassifier:
     async def classify(self, payloads: Sequence[bytes]) -> list[Prediction]:
         """Classify N encoded images (JPEG or PNG) in one Predict; the predictions are in the same order.
 
-        Raises a `ModelError`. One image that the model cannot read fails all N (`ImageRejected`).
+        Raises a `ModelError`. One image that the model cannot read fails all N (`ImageRejected`), and so does one with
+        scores that are not finite (`NonFiniteScores`).
         """
         request = PredictRequest()
         request.model_spec.name = self.model
@@ -49,6 +50,8 @@ class ImageClassifier:
                 raise ValueError(f"{len(scores)} scores for {count} images of {width} labels")
             rows = (scores[row : row + width] for row in range(0, len(scores), width))
             return [Prediction.from_scores(self.model, version, row, self._labels) for row in rows]
+        except NotFinite as error:
+            raise NonFiniteScores(self.model, f"answered with {error} for one of {count} images") from None
         except ValueError as error:
             raise ContractBroken(self.model, f"returned {error}; expected {OUTPUT} float32 [N, {width}]") from None
 

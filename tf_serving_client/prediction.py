@@ -11,6 +11,10 @@ TOP_K: Final = 5
 """ImageNet also reports top-5 accuracy: whether the right class is among the best five."""
 
 
+class NotFinite(ValueError):
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """`top_k` holds pairs (label, score), best first; scores are softmax outputs from 0 to 1."""
@@ -21,11 +25,11 @@ class Prediction:
 
     @classmethod
     def from_scores(cls, model: str, version: int, scores: Sequence[float], labels: Sequence[str]) -> Self:
-        """`scores` holds a float32 for each label. Raises `ValueError` if it does not, or if a score is not finite."""
+        """`scores` holds a float32 for each label. Raises `ValueError` otherwise, `NotFinite` if one is not finite."""
         if len(scores) != len(labels):
             raise ValueError(f"{len(scores)} scores for {len(labels)} labels")
         if not math.isfinite(sum(scores)):
-            raise ValueError("scores that are not finite")
+            raise NotFinite("scores that are not finite")
         best = nlargest(TOP_K, zip(scores, labels, strict=True), key=itemgetter(0))
         return cls(model, version, tuple((label, round(score, 6)) for score, label in best))
 

@@ -9,10 +9,11 @@ import pytest
 
 from proxy.batcher import MAX_BATCH_BYTES, Batcher
 from proxy.errors import Overloaded
-from tf_serving_client import ImageRejected, ModelTooSlow, ModelUnavailable, Prediction
+from tf_serving_client import ImageRejected, ModelTooSlow, ModelUnavailable, NonFiniteScores, Prediction
 
 MINUTE: Final = timedelta(minutes=1)
 INVALID: Final = b"invalid"
+NOT_FINITE: Final = b"not finite"
 UNAVAILABLE: Final = b"unavailable"
 SLOW: Final = b"slow"
 BUG: Final = b"bug"
@@ -47,6 +48,8 @@ class FakeModel:
             raise RuntimeError("a bug")
         if INVALID in payloads:
             raise ImageRejected(self.model, "one image is invalid")
+        if NOT_FINITE in payloads:
+            raise NonFiniteScores(self.model, "NaN")
         return [Prediction(self.model, 1, ((payload.decode(), 1.0),)) for payload in payloads]
 
 
@@ -83,12 +86,13 @@ async def test_queued_images_are_batched_in_order_and_each_request_gets_its_own_
     assert model.predicts == [[b"1"], [b"2", b"3", b"4"], [b"5", b"6"]]
 
 
-async def test_an_invalid_image_fails_alone() -> None:
+@pytest.mark.parametrize(("image", "error"), [(INVALID, ImageRejected), (NOT_FINITE, NonFiniteScores)], ids=str)
+async def test_an_image_that_is_invalid_or_has_no_finite_score_fails_alone(image: bytes, error: type) -> None:
     model = FakeModel()
     model.allow()
-    outcomes = await asyncio.gather(*submit(batcher_of(model), b"1", b"2", INVALID, b"4"), return_exceptions=True)
-    assert model.predicts == [[b"1"], [b"2", INVALID, b"4"], [b"2"], [INVALID], [b"4"]]
-    assert isinstance(outcomes[2], ImageRejected)
+    outcomes = await asyncio.gather(*submit(batcher_of(model), b"1", b"2", image, b"4"), return_exceptions=True)
+    assert model.predicts == [[b"1"], [b"2", image, b"4"], [b"2"], [image], [b"4"]]
+    assert isinstance(outcomes[2], error)
     assert [outcome.label for outcome in outcomes if isinstance(outcome, Prediction)] == ["1", "2", "4"]
 
 
