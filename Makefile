@@ -10,7 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --require-hashes
 TEST_PROCESSES ?= 2
-CODE   := background_task backend bench deploy file_lock harness imagenet_export imagenet_inception_v3 \
+CODE   := background_task backend bench deploy file_lock harness image_structure imagenet_export imagenet_inception_v3 \
           imagenet_mobilenet_v2 job_store local_tf_serving proxy service_log service_settings tensorflow_protos tests \
           tf_serving_client
 

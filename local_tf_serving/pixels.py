@@ -1,24 +1,30 @@
 """Decodes and resizes images with Pillow, as the SavedModel does with TensorFlow's ops.
 
-The reference is imagenet_export/serving_graph.py. It accepts the same images and computes the same pixels, with two
+The reference is imagenet_export/serving_graph.py. It accepts the same images and computes the same pixels, with three
 exceptions. Large images are reduced while they are decoded, which is several times faster: libjpeg can compute every
-second, fourth or eighth pixel from the coefficients. And Pillow rejects a PNG whose comment is damaged.
+second, fourth or eighth pixel from the coefficients. Pillow rejects a PNG whose comment is damaged. And images that
+would take far more time or memory than their size suggests are rejected before they are decoded.
 """
 
 import io
 import struct
+import threading
 import zlib
+from contextlib import nullcontext
 from typing import Final
 
 import numpy as np
 from PIL import Image
 
+from image_structure import jpeg, png
 from local_tf_serving.engine import Array
 from local_tf_serving.errors import InvalidArgument, ResourceExhausted
 
-JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
-PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-FORMATS: Final = {JPEG_SIGNATURE: ["JPEG"], PNG_SIGNATURE: ["PNG"]}
+MAX_SIDE: Final = 65_500
+"""libjpeg's JPEG_MAX_DIMENSION. A PNG of one column and 50 million rows would take 1.1 GB to decode."""
+LARGE_PIXELS: Final = 16_000_000
+"""Larger images are decoded one at a time: Pillow accepts up to 179 megapixels, which take 1.4 GB."""
+LARGE_IMAGE_LOCK: Final = threading.Lock()
 
 Extent = tuple[float, float, float, float]
 """Left, top, right and bottom, in pixels."""
@@ -51,9 +57,7 @@ def _decode(image_bytes: bytes, min_size: int) -> tuple[Image.Image, Extent]:
     The last row and column may cover fewer original pixels than the others. The extent excludes the missing part, so
     that a resize does not shift the image.
     """
-    with _open(image_bytes) as image:
-        if image.format == "PNG":
-            _check_chunks(image_bytes)
+    with _open(image_bytes) as image, LARGE_IMAGE_LOCK if _is_large(image) else nullcontext():
         drafted = image.draft(None, (min_size, min_size))
         width, height = drafted[1][2:] if drafted else image.size
         colours = _rgb(image)
@@ -64,22 +68,34 @@ def _decode(image_bytes: bytes, min_size: int) -> tuple[Image.Image, Extent]:
 
 
 def _open(image_bytes: bytes) -> Image.Image:
-    for magic, formats in FORMATS.items():
-        if image_bytes.startswith(magic):
-            return Image.open(io.BytesIO(image_bytes), formats=formats)
-    raise ValueError("it is neither a JPEG nor a PNG")
+    """Raises an exception of any type for an image that is broken, or would take too long to decode."""
+    if image_bytes.startswith(jpeg.SIGNATURE):
+        end = jpeg.read(image_bytes).end
+        image: Image.Image = Image.open(io.BytesIO(image_bytes[:end]), formats=["JPEG"])
+    elif image_bytes.startswith(png.SIGNATURE):
+        _check_chunks(image_bytes)
+        image = Image.open(io.BytesIO(image_bytes), formats=["PNG"])
+    else:
+        raise ValueError("it is neither a JPEG nor a PNG")
+    if max(image.size) > MAX_SIDE:
+        raise ValueError(f"its longer side has {max(image.size)} pixels, and the limit is {MAX_SIDE}")
+    return image
 
 
-def _check_chunks(png: bytes) -> None:
+def _is_large(image: Image.Image) -> bool:
+    return image.width * image.height > LARGE_PIXELS
+
+
+def _check_chunks(image_bytes: bytes) -> None:
     """Raise an exception for damage that only libpng detects: after the last row, or a missing end."""
-    position, kind = len(PNG_SIGNATURE), b""
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", png, position)
-        end = position + 8 + length
-        (checksum,) = struct.unpack_from(">I", png, end)
-        if kind[:1].isupper() and zlib.crc32(memoryview(png)[position + 4 : end]) != checksum:  # a critical chunk
-            raise ValueError(f"chunk {kind!r} has a wrong checksum")
-        position = end + 4
+    name = b""
+    for name, start, length in png.chunks(image_bytes):
+        (checksum,) = struct.unpack_from(">I", image_bytes, start + length)
+        is_critical = name[:1].isupper()
+        if is_critical and zlib.crc32(memoryview(image_bytes)[start - 4 : start + length]) != checksum:
+            raise ValueError(f"chunk {name!r} has a wrong checksum")
+    if name != b"IEND":
+        raise ValueError("it is cut off")
 
 
 def _rgb(image: Image.Image) -> Image.Image:

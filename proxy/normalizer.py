@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import math
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -24,9 +25,12 @@ MIN_REDUCTION: Final = 2
 CONCURRENCY: Final = 2
 """Images that are decoded at a time. Measured: decoding a PNG of 50 megapixels with alpha takes 386 MB."""
 MAX_WEBP_PIXELS: Final = 16_000_000
-"""libwebp holds several canvases. Measured: 253 MB at this size, and 795 MB at 50 megapixels."""
-MAX_JPEG_SIDE: Final = 65_500
-"""libjpeg's JPEG_MAX_DIMENSION."""
+"""libwebp holds several canvases. Measured: 253 MB at this size, and 795 MB at 50 megapixels. A file with 65,536 groups
+of Huffman codes takes 250 MB more."""
+MAX_SIDE: Final = 65_500
+"""libjpeg's JPEG_MAX_DIMENSION. A PNG of one column and 50 million rows would take 1.1 GB to decode."""
+MAX_ASPECT_RATIO: Final = 16
+"""A scaled image has at most this many times the pixels of a square whose side is the normalizer's."""
 UPRIGHT_TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -49,16 +53,22 @@ class Normalizer:
     """
 
     side: int
-    """The shorter side of a scaled image, in pixels. 0 means that images keep their size."""
+    """The shorter side of a scaled image, in pixels; of an image that is longer than 16:1, it is less. 0 means that
+    images keep their size."""
     limit: ConcurrencyLimit
     threads: ThreadPoolExecutor
 
     def converts(self, header: ImageHeader) -> bool:
-        is_large = self.side > 0 and min(header.width, header.height) >= MIN_REDUCTION * self.side
+        is_wide = min(header.width, header.height) >= MIN_REDUCTION * self.side
+        is_large = self.side > 0 and (is_wide or header.pixels > max_pixels(self.side))
         return is_large or not header.is_plain
 
     async def normalize(self, image: bytes, header: ImageHeader) -> bytes:
         """Return a JPEG, or the image itself if it needs no change. Raises `TooLarge`, `Undecodable`, `Overloaded`."""
+        if max(header.width, header.height) > MAX_SIDE:
+            longer = max(header.width, header.height)
+            raise TooLarge(f"the image's longer side has {longer} pixels, and the limit is {MAX_SIDE}: crop it")
+        image = image[: header.end]
         if not self.converts(header):
             return image
         if header.media_type == "image/webp" and header.pixels > MAX_WEBP_PIXELS:
@@ -78,15 +88,22 @@ async def normalizer(
         yield Normalizer(side, limit, threads)
 
 
-def to_upright_jpeg(image: bytes, header: ImageHeader, side: int) -> bytes:
-    """Return the image as an upright RGB JPEG whose shorter side is at most `side` pixels (any length if 0).
+def max_pixels(side: int) -> int:
+    return MAX_ASPECT_RATIO * side**2
 
-    Raises `Undecodable`; `TooLarge` if it exceeds what a JPEG can hold; `Overloaded` if there is no memory for it.
+
+def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Return the size whose shorter side is at most `side`, with at most `max_pixels`; the same size if `side` is 0."""
+    scale = min(1.0, side / min(width, height), math.sqrt(max_pixels(side) / (width * height))) if side else 1.0
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def to_upright_jpeg(image: bytes, header: ImageHeader, side: int) -> bytes:
+    """Return the image as an upright RGB JPEG of the `scaled_size`.
+
+    Raises `Undecodable`, or `Overloaded` if there is no memory for it.
     """
-    scale = min(1.0, side / min(header.width, header.height)) if side else 1.0
-    size = max(1, round(header.width * scale)), max(1, round(header.height * scale))
-    if max(size) > MAX_JPEG_SIDE:
-        raise TooLarge(f"the image's longer side has {max(size)} pixels, and the limit is {MAX_JPEG_SIDE}: crop it")
+    size = scaled_size(header.width, header.height, side)
     try:
         with Image.open(io.BytesIO(image), formats=[FORMATS[header.media_type]]) as decoder:
             if decoder.size != (header.width, header.height):

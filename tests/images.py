@@ -52,3 +52,46 @@ def png_bomb(width: int, height: int) -> bytes:
 
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def jpeg_segment(marker: int, data: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(data) + 2).to_bytes(2, "big") + data
+
+
+def jpeg_of_scans(
+    scans: int, size: tuple[int, int] = (64, 48), extra: bytes = b"", start_of_frame: int = 0xC2
+) -> bytes:
+    """A grey progressive JPEG of 14 bytes for each scan. All but the first refine the AC coefficients of all blocks.
+
+    Every scan ends at once, so that its blocks stay as they are, but a decoder visits all of them. `extra` follows the
+    first scan.
+    """
+    width, height = size
+    frame = struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"
+    tables = jpeg_segment(0xDB, bytes([0]) + b"\x01" * 64)
+    for table, symbol in ((0x00, 0x00), (0x10, 0xE0)):  # one code of one bit: no difference, and a run of empty blocks
+        tables += jpeg_segment(0xC4, bytes([table, 1]) + bytes(15) + bytes([symbol]))
+    first = jpeg_segment(0xDA, b"\x01\x01\x00\x00\x00\x01") + b"\x00"
+    blocks = -(-width // 8) * -(-height // 8)
+    runs = "0" + "1" * 14  # a run of 2^15 - 1 blocks
+    bits = runs * -(-blocks // (2**15 - 1))
+    bits += "1" * (-len(bits) % 8)
+    coded = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\x00")
+    refinement = jpeg_segment(0xDA, b"\x01\x01\x00\x01\x3f\x10") + coded
+    picture = jpeg_segment(start_of_frame, frame) + tables + first + extra + refinement * (scans - 1)
+    return b"\xff\xd8" + picture + b"\xff\xd9"
+
+
+def png_of_chunks(count: int) -> bytes:
+    """A small PNG with this many empty chunks after its pixels."""
+    image = encode_image(file_format="PNG")
+    end = image.rindex(b"IEND") - 4
+    return image[:end] + _chunk(b"teSt", b"") * count + image[end:]
+
+
+def flat_png(width: int, height: int) -> bytes:
+    """A black RGB PNG. 50 megapixels take 150 KB."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    compressor = zlib.compressobj()
+    rows = b"".join(compressor.compress(bytes(1 + 3 * width)) for _ in range(height)) + compressor.flush()
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")

@@ -15,6 +15,7 @@ from imagenet_export import serving_graph
 from local_tf_serving import pixels
 from local_tf_serving.errors import InvalidArgument
 from tests.imagenet_export import images
+from tests.images import flat_png, jpeg_of_scans, png_of_chunks
 
 SIZE: Final = 224
 READABLE: Final = {
@@ -94,6 +95,20 @@ def test_damage_is_rejected_as_by_tensorflow() -> None:
             assert is_rejected(bytes(damaged)), damaged.hex()
         else:
             assert not is_rejected(bytes(damaged)), damaged.hex()
+
+
+@pytest.mark.parametrize(
+    ("bomb", "reason"),
+    [
+        pytest.param(jpeg_of_scans(20_000), "more than 32 scans", id="a JPEG of 20,000 scans"),
+        pytest.param(jpeg_of_scans(2, start_of_frame=0xCA), "arithmetic-coded", id="an arithmetic-coded JPEG"),
+        pytest.param(png_of_chunks(30_000), "more than 20000 chunks", id="a PNG of 30,000 chunks"),
+        pytest.param(flat_png(1, 70_000), "longer side has 70000 pixels", id="a PNG of one column"),
+    ],
+)
+def test_an_image_that_costs_far_more_than_its_size_is_rejected_before_it_is_decoded(bomb: bytes, reason: str) -> None:
+    with pytest.raises(InvalidArgument, match=reason):
+        by_pillow(bomb)
 
 
 def test_a_decompression_bomb_is_rejected_before_it_is_decoded() -> None:

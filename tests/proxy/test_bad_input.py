@@ -8,7 +8,17 @@ from typing import Final
 import httpx
 import pytest
 
-from tests.images import JPEG_HEADERS, animated_webp, encode_image, png_bomb, png_with, webp_bomb
+from tests.images import (
+    JPEG_HEADERS,
+    animated_webp,
+    encode_image,
+    flat_png,
+    jpeg_of_scans,
+    png_bomb,
+    png_of_chunks,
+    png_with,
+    webp_bomb,
+)
 
 JSON: Final = {"content-type": "application/json"}
 RAW: Final = JPEG_HEADERS
@@ -95,6 +105,10 @@ TABLE: Final = [
     Row("a 16-bit PNG with an empty profile", 422, "undecodable", png_with(b"iCCP", b""), RAW),
     Row("a 16-bit PNG with a comment named transparency", 422, "undecodable", TRANSPARENCY, RAW),
     Row("a 16-bit PNG that is too wide for a JPEG", 413, "too-large", encode_image("I;16", (70_000, 3), "PNG"), RAW),
+    Row("a JPEG of 5,000 scans", 422, "undecodable", jpeg_of_scans(5_000), RAW),
+    Row("an arithmetic-coded JPEG", 415, "unsupported-image", jpeg_of_scans(2, start_of_frame=0xCA), RAW),
+    Row("a PNG of 30,000 chunks", 422, "undecodable", png_of_chunks(30_000), RAW),
+    Row("a PNG of one column and 70,000 rows", 413, "too-large", flat_png(1, 70_000), RAW),
     Row("a JPEG with EXIF and no end", 422, "undecodable", JPEG[:2] + EXIF * 300 + JPEG[2:], RAW),
     Row("a large JPEG that is cut off", 422, "undecodable", encode_image(size=(1600, 1200))[:9000], RAW),
     Row(

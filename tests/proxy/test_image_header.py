@@ -95,7 +95,7 @@ def test_garbage_between_segments_and_invalid_lengths_are_refused() -> None:
             read_header(b"\xff\xd8\xff\xe0\x00\x04ab" + between + frame(8, 8) + bytes(20))
 
 
-@pytest.mark.parametrize("padding", [1, 2, 7, 300, 5_000_000])
+@pytest.mark.parametrize("padding", [1, 2, 7, 300])
 def test_fill_bytes_between_segments_are_skipped(padding: int) -> None:
     image = encode_image(size=(21, 9))
     filled = image[:2] + b"\xff" * padding + image[2:]

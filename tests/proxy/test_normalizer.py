@@ -11,13 +11,15 @@ import httpx
 import numpy as np
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from harness.models import PHOTOGRAPHS, has_trained_mobilenet
-from proxy.errors import Overloaded, Undecodable
+from proxy.errors import Overloaded, TooLarge, Undecodable
 from proxy.image_header import read_header
-from proxy.normalizer import Normalizer, normalizer
-from tests.images import JPEG_HEADERS, encode_image
+from proxy.normalizer import Normalizer, max_pixels, normalizer, scaled_size
+from tests.images import JPEG_HEADERS, encode_image, flat_png
 
 SIDE: Final = 448
 ORIENTATION_TAG: Final = 0x0112
@@ -138,6 +140,46 @@ async def test_an_image_whose_size_differs_from_its_header_is_refused(scaling: N
     wrong_header = dataclasses.replace(read_header(image), width=1200)
     with pytest.raises(Undecodable, match="its size is not the one in its header"):
         await scaling.normalize(image, wrong_header)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param((895, 55_854), id="50 megapixels, though its shorter side is below twice the side"),
+        pytest.param((895, 4_000), id="slightly too many pixels"),
+        pytest.param((100, 65_500), id="thin and long"),
+        pytest.param((65_500, 763), id="lying"),
+    ],
+)
+async def test_what_reaches_the_models_is_bounded_in_pixels(size: tuple[int, int], scaling: Normalizer) -> None:
+    image = flat_png(*size)
+    header = read_header(image)
+    small = read_header(await scaling.normalize(image, header))
+    assert small.pixels <= 1.05 * max_pixels(SIDE)
+    assert max(small.width, small.height) / max(size) == pytest.approx(min(small.width, small.height) / min(size), 0.02)
+
+
+@given(st.integers(1, 65_500), st.integers(1, 65_500))
+def test_a_scaled_image_of_any_size_is_within_the_limit(width: int, height: int) -> None:
+    side, limit = 448, 1.05 * max_pixels(448)
+    scaled_width, scaled_height = scaled_size(width, height, side)
+    assert scaled_width * scaled_height <= limit + max(width, height)
+    assert min(scaled_width, scaled_height) <= max(side, min(width, height))
+
+
+async def test_an_image_of_extreme_length_is_refused_because_decoders_need_memory_for_each_row(
+    scaling: Normalizer,
+) -> None:
+    image = flat_png(1, 65_501)
+    with pytest.raises(TooLarge, match="longer side has 65501 pixels"):
+        await scaling.normalize(image, read_header(image))
+
+
+async def test_a_video_that_looks_like_many_scans_is_not_sent_to_the_models(scaling: Normalizer) -> None:
+    """Phones append a video to a photograph. The models' decoders must not see more scans than were checked."""
+    image = encode_image()
+    motion_photograph = image + b"ftypmp42\xff\xda" * 40
+    assert await scaling.normalize(motion_photograph, read_header(motion_photograph)) == image
 
 
 async def test_with_a_side_of_zero_images_keep_their_size() -> None:

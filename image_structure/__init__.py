@@ -1,0 +1,14 @@
+"""Walks the segments of a JPEG and the chunks of a PNG, without decoding the pixels.
+
+The size of a file does not limit what decoding it costs: 300 KB of JPEG scans can keep a decoder busy for minutes. This
+package refuses files that cost far more than any encoder's output would. The proxy and the local model server both call
+it before they decode an image.
+"""
+
+
+class BrokenImage(ValueError):
+    """The text says what is wrong and what to do, and is shown to clients."""
+
+
+class UnsupportedEncoding(BrokenImage):
+    """The file may be valid, but it uses a rare variant of its format."""
