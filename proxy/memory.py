@@ -13,17 +13,20 @@ CONNECTION_BYTES: Final = 40_000
 UPLOAD_COPIES: Final = 2
 """A body in base64 and the image in it."""
 DECODER_BYTES_PER_PIXEL: Final = 8
-"""Measured: decoding a PNG of 50 megapixels with alpha takes 386 MB."""
+"""Measured: a PNG or a progressive JPEG of 50 megapixels with four channels takes 406 MB."""
+WEBP_BYTES: Final = 530_000_000
+"""Measured: a WebP of 16 megapixels whose alpha channel has 65,536 groups of Huffman codes takes 527 MB."""
 
 
 def max_memory(settings: Settings) -> int:
     """Return the bytes that all processes together may need."""
     decoders = settings.workers * settings.decoders
+    decoder_bytes = max(settings.max_image_pixels * DECODER_BYTES_PER_PIXEL, WEBP_BYTES)
     return (
         settings.workers * PROCESS_BYTES
         + settings.max_connections * CONNECTION_BYTES
         + settings.max_bytes_in_flight * UPLOAD_COPIES
-        + decoders * settings.max_image_pixels * DECODER_BYTES_PER_PIXEL
+        + decoders * decoder_bytes
     )
 
 

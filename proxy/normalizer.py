@@ -23,10 +23,9 @@ QUALITY: Final = 95
 MIN_REDUCTION: Final = 2
 """Smaller reductions save too little: libjpeg decodes faster at 1/2, 1/4 and 1/8 of the size, but not in between."""
 CONCURRENCY: Final = 2
-"""Images that are decoded at a time. Measured: decoding a PNG of 50 megapixels with alpha takes 386 MB."""
+"""Images that are decoded at a time. `memory` has what the worst files take."""
 MAX_WEBP_PIXELS: Final = 16_000_000
-"""libwebp holds several canvases. Measured: 253 MB at this size, and 795 MB at 50 megapixels. A file with 65,536 groups
-of Huffman codes takes 250 MB more."""
+"""libwebp holds several canvases. Measured: 253 MB at this size, and 795 MB at 50 megapixels."""
 MAX_SIDE: Final = 65_500
 """libjpeg's JPEG_MAX_DIMENSION. A PNG of one column and 50 million rows would take 1.1 GB to decode."""
 MAX_ASPECT_RATIO: Final = 16

@@ -56,8 +56,9 @@ class Settings(ServiceSettings):
     """Maximum size of all concurrent uploads. Further ones get a 503. The last quarter is reserved
     for uploads of at most 1 MiB."""
     normalized_side: int = Field(448, ge=0)
-    """The shorter side, in pixels, to which an image is scaled down if its shorter side is at least twice as long. The
-    models use 224 and 299. 0: images keep their size."""
+    """The shorter side, in pixels, to which an image is scaled down if its shorter side is at least twice as long.
+    An image of more than 16 times the square of this is scaled down to so many pixels. The models use 224 and 299.
+    0: images keep their size."""
 
     body_timeout: Seconds = timedelta(seconds=60)
     """A body that takes longer to arrive gets a 408, so that a slow client can't hold its connection forever."""

@@ -8,6 +8,8 @@ from typing import Final
 from PIL import Image
 
 JPEG_HEADERS: Final = {"content-type": "image/jpeg"}
+ADAM7: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""The passes of an interlaced PNG: first column, first row, and the steps (RFC 2083, 2.6)."""
 
 
 def encode_image(
@@ -59,27 +61,32 @@ def jpeg_segment(marker: int, data: bytes) -> bytes:
 
 
 def jpeg_of_scans(
-    scans: int, size: tuple[int, int] = (64, 48), extra: bytes = b"", start_of_frame: int = 0xC2
+    scans: int,
+    size: tuple[int, int] = (64, 48),
+    *,
+    components: int = 1,
+    extra: bytes = b"",
+    start_of_frame: int = 0xC2,
 ) -> bytes:
-    """A grey progressive JPEG of 14 bytes for each scan. All but the first refine the AC coefficients of all blocks.
+    """A flat progressive JPEG of a few bytes for each scan. All but the first refine the AC coefficients of all blocks.
 
-    Every scan ends at once, so that its blocks stay as they are, but a decoder visits all of them. `extra` follows the
-    first scan.
+    No coefficient changes, but a decoder visits all of them in each scan. `extra` follows the first scan.
     """
     width, height = size
-    frame = struct.pack(">BHHB", 8, height, width, 1) + b"\x01\x11\x00"
+    numbers = range(1, components + 1)
+    frame = struct.pack(">BHHB", 8, height, width, components) + b"".join(bytes([c, 0x11, 0]) for c in numbers)
     tables = jpeg_segment(0xDB, bytes([0]) + b"\x01" * 64)
     for table, symbol in ((0x00, 0x00), (0x10, 0xE0)):  # one code of one bit: no difference, and a run of empty blocks
         tables += jpeg_segment(0xC4, bytes([table, 1]) + bytes(15) + bytes([symbol]))
-    first = jpeg_segment(0xDA, b"\x01\x01\x00\x00\x00\x01") + b"\x00"
+    selected = b"".join(bytes([c, 0]) for c in numbers)
+    first = jpeg_segment(0xDA, bytes([components]) + selected + b"\x00\x00\x01") + b"\x00"
     blocks = -(-width // 8) * -(-height // 8)
-    runs = "0" + "1" * 14  # a run of 2^15 - 1 blocks
-    bits = runs * -(-blocks // (2**15 - 1))
+    bits = ("0" + "1" * 14) * -(-blocks // (2**15 - 1))  # each is a run of 2^15 - 1 blocks
     bits += "1" * (-len(bits) % 8)
     coded = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\x00")
-    refinement = jpeg_segment(0xDA, b"\x01\x01\x00\x01\x3f\x10") + coded
-    picture = jpeg_segment(start_of_frame, frame) + tables + first + extra + refinement * (scans - 1)
-    return b"\xff\xd8" + picture + b"\xff\xd9"
+    refinements = [jpeg_segment(0xDA, bytes([1, c, 0, 1, 63, 0x10])) + coded for c in numbers]
+    rest = b"".join(refinements[number % components] for number in range(scans - 1))
+    return b"\xff\xd8" + jpeg_segment(start_of_frame, frame) + tables + first + extra + rest + b"\xff\xd9"
 
 
 def png_of_chunks(count: int) -> bytes:
@@ -89,9 +96,15 @@ def png_of_chunks(count: int) -> bytes:
     return image[:end] + _chunk(b"teSt", b"") * count + image[end:]
 
 
-def flat_png(width: int, height: int) -> bytes:
-    """A black RGB PNG. 50 megapixels take 150 KB."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+def flat_png(width: int, height: int, *, colour: int = 2, depth: int = 8, is_interlaced: bool = False) -> bytes:
+    """A black PNG of this colour type (RFC 2083, 3.2.1). An RGB image of 50 megapixels takes 150 KB."""
+    samples = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, is_interlaced)
     compressor = zlib.compressobj()
-    rows = b"".join(compressor.compress(bytes(1 + 3 * width)) for _ in range(height)) + compressor.flush()
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+    rows = b""
+    for left, top, across, down in ADAM7 if is_interlaced else [(0, 0, 1, 1)]:
+        columns = len(range(left, width, across))
+        row = b"\x04" + bytes(-(-columns * samples * depth // 8))  # 4: Paeth, the most expensive filter
+        rows += b"".join(compressor.compress(row) for _ in range(top, height, down) if columns)
+    body = rows + compressor.flush()
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")

@@ -7,7 +7,7 @@ import pytest
 from proxy.memory import max_memory, warn_if_too_little
 from proxy.settings import Settings
 
-COMPOSE_LIMIT = 1536 * 1024 * 1024
+COMPOSE_LIMIT = 1664 * 1024 * 1024
 
 
 def test_the_default_limits_fit_into_the_memory_that_compose_gives() -> None:
