@@ -10,6 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --require-hashes
 TEST_PROCESSES ?= 2
+FUZZ_SECONDS   ?= 60
 CODE   := background_task backend bench deploy file_lock harness image_structure imagenet_export imagenet_inception_v3 \
           imagenet_mobilenet_v2 job_store local_tf_serving proxy service_log service_settings tensorflow_protos tests \
           tf_serving_client
@@ -72,6 +73,10 @@ test: system_packages $(VENV)/.dev ## Run all tests except those of the containe
 .PHONY: chaos
 chaos: system_packages $(VENV)/.dev ## Inject faults under load and count lost and duplicated jobs. CHAOS_ARGS="--times 2"
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+.PHONY: fuzz
+fuzz: $(VENV)/.fuzz ## Fuzz everything that interprets clients' bytes. FUZZ_SECONDS=600 FUZZ_TARGETS="form exif"
+	@exec $(BIN)/python -m tests.fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 .PHONY: bench
 bench: system_packages $(VENV)/.dev ## Run the benchmarks of bench/README.md. BENCH_ARGS="--quick" for a short run
@@ -183,6 +188,11 @@ $(VENV)/.dev: requirements/dev.txt requirements/tensorflow-serving-api.txt requi
 	@$(PIP) -r requirements/dev.txt
 	@$(MAKE) $(VENV)/.extras
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	@$(PIP) --quiet --no-deps --only-binary :all: -r requirements/fuzz.txt || { \
+	  echo "make: atheris, the fuzzer, cannot be installed: it exists for Linux on x86-64 with Python 3.11, 3.12 and 3.13"; exit 1; }
+	@touch $@
 
 .PHONY: $(VENV)/.extras
 $(VENV)/.extras:

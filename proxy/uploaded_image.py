@@ -55,7 +55,7 @@ async def read_image(request: Request, limits: Limits) -> UploadedImage:
     elif content_type == "multipart/form-data":
         image = image_of(declared_type, body)
     else:
-        image = _from_json(body)
+        image = image_from_json(body)
     if not image:
         raise FieldMissing("the image is empty: send the bytes of a JPEG, PNG or WebP")
     if len(image) > limits.max_bytes:
@@ -68,7 +68,7 @@ async def read_image(request: Request, limits: Limits) -> UploadedImage:
     return UploadedImage(image, header)
 
 
-def _from_json(body: bytes) -> bytes:
+def image_from_json(body: bytes) -> bytes:
     document = _parse_json(body)
     if not isinstance(document, dict):
         raise FieldMissing('the JSON is not an object: send {"image_data": "<base64>"}')

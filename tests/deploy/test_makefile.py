@@ -41,3 +41,14 @@ def test_redis_is_installed_unless_the_machine_has_a_recent_one(tmp_path: Path) 
     script(tmp_path / "bin" / "redis-server", "echo Redis server v=7.0.15 sha=00000000:0")
     make(f"{venv}/.extras", f"VENV={venv}", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     assert "requirements/redis-server.txt" not in installed.read_text()
+
+
+def test_where_the_fuzzer_cannot_be_installed_make_fuzz_fails_and_says_where_it_can(tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    script(venv / "bin" / "python", "echo 'No matching distribution found for atheris' >&2; exit 1")
+    for installed in (".dev", ".run"):
+        (venv / installed).touch()
+    process = make("fuzz", f"VENV={venv}")
+    assert process.returncode != 0
+    assert "cannot be installed: it exists for Linux on x86-64 with Python 3.11, 3.12 and 3.13" in process.stdout
+    assert not (venv / ".fuzz").exists()
