@@ -23,8 +23,8 @@ def sources() -> list[Path]:
 
 
 def test_no_other_file_contains_the_version() -> None:
-    version = re.compile(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])")
-    assert [file.name for file in sources() if version.search(file.read_text("utf-8"))] == ["pyproject.toml"]
+    version = re.compile(rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])".encode())
+    assert [file.name for file in sources() if version.search(file.read_bytes())] == ["pyproject.toml"]
 
 
 def test_make_tags_the_images_with_the_version() -> None:
