@@ -35,20 +35,12 @@ async def run_worker(settings: Settings, labels: Sequence[str]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    policy = Policy(
-        max_backlog=settings.max_queue_length,
-        job_ttl=settings.job_ttl,
-        pending_ttl=settings.pending_ttl,
-        lease=settings.lease,
-        max_attempts=settings.max_attempts,
-        claim_validity=settings.redis_timeout / 2,
-    )
     async with AsyncExitStack() as stack:
         channel = await stack.enter_async_context(open_channel(settings.accurate_model_address))
         redis = await stack.enter_async_context(
             connect(settings.redis_url, name="backend", timeout=settings.redis_timeout)
         )
-        store = JobStore(redis, policy)
+        store = JobStore(redis, _policy(settings))
         listener = BacklogListener.connect(
             settings.redis_url,
             name="backend-listener",
@@ -75,6 +67,17 @@ async def run_worker(settings: Settings, labels: Sequence[str]) -> None:
         if not stopping.is_set():
             service_log.get_logger().info("worker started", model=settings.accurate_model, batch=settings.batch_size)
             await worker.run(stopping, settings.shutdown_grace)
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        max_backlog=settings.max_queue_length,
+        job_ttl=settings.job_ttl,
+        pending_ttl=settings.pending_ttl,
+        lease=settings.lease,
+        max_attempts=settings.max_attempts,
+        claim_validity=settings.redis_timeout / 2,
+    )
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import grpc.aio
+
 from background_task import background_task
 from job_store import JobStore, Policy, check_redis_when_up, connect
 from proxy.batcher import Batcher
@@ -30,7 +32,6 @@ class Resources:
 
 @asynccontextmanager
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
-    labels = read_labels(settings.labels)
     async with AsyncExitStack() as stack:
         fast = await stack.enter_async_context(open_channel(settings.fast_model_address))
         accurate = await stack.enter_async_context(open_channel(settings.accurate_model_address))
@@ -51,13 +52,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         await stack.enter_async_context(background_task(log_served_models(*models)))
         await stack.enter_async_context(background_task(check_redis_when_up(store, large_store)))
         yield Resources(
-            fast_model=Batcher(
-                ImageClassifier(fast, settings.fast_model, labels, settings.fast_model_deadline),
-                concurrency=settings.fast_model_concurrency,
-                max_batch_size=settings.fast_model_batch_size,
-                max_queued=settings.max_waiting,
-                queue_timeout=settings.fast_model_queue_timeout,
-            ),
+            fast_model=_fast_model(settings, fast),
             models=models,
             store=store,
             refinement_queue=RefinementQueue(store, settings.queue_timeout, settings.queue_cooldown, large_store),
@@ -73,3 +68,14 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             ),
             test_image=settings.test_image.read_bytes(),
         )
+
+
+def _fast_model(settings: Settings, channel: grpc.aio.Channel) -> Batcher:
+    labels = read_labels(settings.labels)
+    return Batcher(
+        ImageClassifier(channel, settings.fast_model, labels, settings.fast_model_deadline),
+        concurrency=settings.fast_model_concurrency,
+        max_batch_size=settings.fast_model_batch_size,
+        max_queued=settings.max_waiting,
+        queue_timeout=settings.fast_model_queue_timeout,
+    )
