@@ -68,7 +68,7 @@ fast_tests: $(VENV)/.dev
 
 .PHONY: test
 test: system_packages $(VENV)/.dev ## Run all tests except those of the containers
-	@exec $(BIN)/python -m pytest --ignore=tests/compose -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest --ignore=tests/compose --ignore=tests/attack/test_attacks.py -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: chaos
 chaos: system_packages $(VENV)/.dev ## Inject faults under load and count lost and duplicated jobs. CHAOS_ARGS="--times 2"
@@ -77,6 +77,10 @@ chaos: system_packages $(VENV)/.dev ## Inject faults under load and count lost a
 .PHONY: fuzz
 fuzz: $(VENV)/.fuzz ## Fuzz everything that interprets clients' bytes. FUZZ_SECONDS=600 FUZZ_TARGETS="form exif"
 	@exec $(BIN)/python -m tests.fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+.PHONY: attack
+attack: system_packages $(VENV)/.dev ## Attack the running service beside normal clients. ATTACK_ARGS="--only JPEG"
+	@exec $(BIN)/python -m tests.attack $(ATTACK_ARGS)
 
 .PHONY: bench
 bench: system_packages $(VENV)/.dev ## Run the benchmarks of bench/README.md. BENCH_ARGS="--quick" for a short run

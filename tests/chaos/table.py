@@ -10,8 +10,12 @@ HEADER: Final = ("fault", "injected", "accepted", "succeeded", "failed", "lost",
 
 def table(results: Sequence[CampaignResult]) -> str:
     """The last column is the median and the maximum; in the last row, the maximum."""
-    rows = [HEADER, *(row(result) for result in results), total(results)]
-    widths = [max(len(line[column]) for line in rows) for column in range(len(HEADER))]
+    return markdown([HEADER, *(row(result) for result in results), total(results)])
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """The first row is the header. All columns but the first are aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["| " + " | ".join(aligned(line, widths)) + " |" for line in rows]
     rule = "|" + "|".join("-" * (width + 1) + (":" if column else "-") for column, width in enumerate(widths)) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])

@@ -1,0 +1,34 @@
+"""Runs most attacks for a second or two: the short form of `make attack`, without a comparison of latencies.
+
+`make test` leaves it out. Run it with `.venv/bin/python -m pytest tests/attack`.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from tests.attack.attack import Attack
+from tests.attack.attack_stack import AttackStack, attack_stack
+from tests.attack.attacks import ALL
+from tests.attack.campaign import run_attack
+
+SHORT: Final = [attack for attack in ALL if not attack.is_slow]
+pytestmark = [pytest.mark.slow]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def attacked_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AttackStack]:
+    async with attack_stack(tmp_path_factory.mktemp("attack")) as stack:
+        yield stack
+
+
+@pytest.mark.parametrize("attack", SHORT, ids=[attack.name for attack in SHORT])
+async def test_the_service_survives_and_normal_clients_are_answered_beside(
+    attack: Attack, attacked_stack: AttackStack, tmp_path: Path
+) -> None:
+    result = await run_attack(attacked_stack, attack, attack.short_s, tmp_path, is_compared=False)
+    violations = list(result.violations())
+    assert not violations, "\n".join(violations)
