@@ -42,7 +42,7 @@ async def test_redis_memory_limits_the_queue(stack: ChaosStack) -> None:
     assert {response.status_code for response in responses} == {200}
     assert len({response.json()["mobilenet_v2"] for response in responses}) == 1
     reasons = [response.headers.get("refinement") for response in responses]
-    assert 10 < reasons.count(None) < 35
+    assert 10 < reasons.count(None) <= 36, "Redis refuses a write only when its memory is already above the limit"
     assert set(reasons) == {None, QUEUE_FULL}
     await stack.wait_until_idle()
 
