@@ -5,6 +5,7 @@ what it needs at start-up, all from `settings`. `memory` checks whether the cont
 request to `POST /predict` passes these files, in this order:
 
     http_protocol       parses HTTP, within `http_limits`; `http_closing` has the timeouts, `http_refusals` the errors
+    root_path           adds the path prefix of a reverse proxy
     request_id          gives the request an id for the log and the response
     endpoints           the endpoints, and the order of the steps below; `openapi` documents them
     byte_budget         limits the bytes of concurrent uploads
@@ -16,6 +17,7 @@ request to `POST /predict` passes these files, in this order:
     refinement_queue    submits the job to Redis, behind a circuit breaker
     timings             the duration of each step, for the `Server-Timing` header and the log
 
-`admission_queue` limits concurrency and queueing in the normalizer and the batcher. `errors` defines why the proxy
-refuses a request, and `problems` turns every error into an HTTP response (RFC 9457).
+`admission_queue` limits concurrency and queueing in the normalizer and the batcher. `readiness` is what `/readyz`
+reports. `errors` defines why the proxy refuses a request, and `problems` turns every error into an HTTP response
+(RFC 9457).
 """

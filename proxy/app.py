@@ -12,6 +12,7 @@ from proxy.head_requests import HeadRequests
 from proxy.http_limits import BUDGET_KEY, LIMITS_KEY
 from proxy.request_id import RequestId
 from proxy.resources import resources
+from proxy.root_path import RootPath
 from proxy.settings import Settings
 from service_settings import project_version
 
@@ -37,4 +38,6 @@ def create_app(settings: Settings) -> FastAPI:
     problems.register(app)
     app.add_middleware(HeadRequests)
     app.add_middleware(RequestId)
+    if settings.root_path:
+        app.add_middleware(RootPath, prefix=settings.root_path)
     return app

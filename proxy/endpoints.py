@@ -1,6 +1,7 @@
 """The endpoints. Their bodies must not change: compact JSON with these keys in this order."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -8,6 +9,8 @@ from pydantic_core import to_json
 
 import service_log
 from proxy import openapi
+from proxy.problems import NOT_READY, problem_response
+from proxy.readiness import check_readiness
 from proxy.refinement_queue import Accepted, Shed
 from proxy.resources import Resources
 from proxy.timings import PREDICT, Timings
@@ -48,6 +51,23 @@ async def health_all(resources: AppResources) -> Response:
     available = await asyncio.gather(*(model.is_available() for model in resources.models))
     names = (model.model for model in resources.models)
     return _json({name: "ok" if is_available else "ng" for name, is_available in zip(names, available, strict=True)})
+
+
+@router.get("/livez", responses=openapi.responses(openapi.HEALTH))
+async def livez() -> Response:
+    """Whether this process responds. If it does not, restart it."""
+    return _json({"health": "ok"})
+
+
+@router.get("/readyz", responses=openapi.readiness_responses())
+async def readyz(request: Request, resources: AppResources) -> Response:
+    """Whether the fast model can be used; also reports the accurate model and the queue, which are not required."""
+    fast, accurate = resources.models
+    readiness = await check_readiness(fast, accurate, resources.store, resources.health_deadline)
+    if readiness.is_ready:
+        return _json(readiness.as_states())
+    detail = "the fast model is unavailable or does not fit the model contract: the service's log has the cause"
+    return problem_response(request, NOT_READY, detail, readiness.as_states())
 
 
 @router.get("/metadata", responses=openapi.responses(openapi.METADATA))
@@ -94,7 +114,7 @@ async def answer_now(resources: Resources, image: bytes, timings: Timings) -> Re
     timings.record("queue")
     # The line is written after the response is sent, so that no client waits for the log.
     asyncio.get_running_loop().call_soon(_log, submission, provisional, timings)
-    headers = {"Server-Timing": timings.server_timing(provisional.model), **submission.headers}
+    headers = {"Server-Timing": timings.server_timing(provisional.model), **submission.headers(resources.root_path)}
     return _json({"job_id": submission.job_id, provisional.model: provisional.label}, headers)
 
 
@@ -107,5 +127,5 @@ def _log(submission: Accepted | Shed, provisional: Prediction, timings: Timings)
         log.warning("job shed", reason=submission.reason, **fields)
 
 
-def _json(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+def _json(body: Mapping[str, Any], headers: dict[str, str] | None = None) -> Response:
     return Response(to_json(body), headers=headers, media_type="application/json")

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from job_store import StoreUnavailable
 from proxy import errors
-from proxy.problems import MEDIA_TYPE, PROBLEMS, Problem
+from proxy.problems import MEDIA_TYPE, NOT_READY, PROBLEMS, Problem
 from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable
 
 Responses = dict[int | str, dict[str, Any]]
@@ -64,6 +64,11 @@ JOB: Final[dict[str, Any]] = {
     },
 }
 HEALTH: Final[dict[str, Any]] = {"type": "object", "additionalProperties": {"enum": ["ok", "ng"]}}
+READINESS: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["fast_model", "accurate_model", "queue"],
+    "properties": {name: {"enum": ["ok", "ng"]} for name in ("fast_model", "accurate_model", "queue")},
+}
 METADATA: Final[dict[str, Any]] = {"type": "object", "additionalProperties": {"type": "string"}}
 
 PROBLEM: Final[dict[str, Any]] = {
@@ -92,11 +97,21 @@ def job_responses() -> Responses:
     return responses(JOB, StoreUnavailable)
 
 
+def readiness_responses() -> Responses:
+    documented = _responses(READINESS, NOT_READY)
+    documented[503]["content"][MEDIA_TYPE]["schema"] = {"allOf": [PROBLEM, READINESS]}
+    return documented
+
+
 def responses(schema: dict[str, Any], *failures: type[Exception]) -> Responses:
     """`schema` describes the body of the 200 response."""
+    return _responses(schema, *(PROBLEMS[failure] for failure in failures))
+
+
+def _responses(schema: dict[str, Any], *failures: Problem) -> Responses:
     by_status: defaultdict[int, list[Problem]] = defaultdict(list)
-    for failure in failures:
-        by_status[PROBLEMS[failure].status.value].append(PROBLEMS[failure])
+    for problem in failures:
+        by_status[problem.status.value].append(problem)
     documented: Responses = {200: {"content": {"application/json": {"schema": schema}}}}
     for status, problems in sorted(by_status.items()):
         titles = "; ".join(dict.fromkeys(f"{problem.title} (`{problem.slug}`)" for problem in problems))

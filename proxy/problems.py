@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -18,6 +19,7 @@ from proxy import errors
 from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable, NonFiniteScores
 
 MEDIA_TYPE: Final = "application/problem+json"
+NO_MEMBERS: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     ),
     StoreUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "The job store is unavailable", 2),
 }
+
+NOT_READY: Final = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "The fast model can't be used", 1)
 
 DETAILS: Final[dict[type[Exception], str]] = {
     ImageRejected: "the model can't decode the image: it is broken or cut off; send the whole file, or save it again",
@@ -147,7 +151,10 @@ def _log(request: Request, problem: Problem, error: object) -> None:
     )
 
 
-def problem_body(problem: Problem, detail: str, *, instance: str, trace_id: str) -> bytes:
+def problem_body(
+    problem: Problem, detail: str, *, instance: str, trace_id: str, members: Mapping[str, str] = NO_MEMBERS
+) -> bytes:
+    """`members` are the problem type's own (RFC 9457, 3.2)."""
     return to_json(
         {
             "type": f"urn:sync-async:problem:{problem.slug}",
@@ -156,12 +163,16 @@ def problem_body(problem: Problem, detail: str, *, instance: str, trace_id: str)
             "detail": detail,
             "instance": instance,
             "trace_id": trace_id,
+            **members,
         }
     )
 
 
-def problem_response(request: Request, problem: Problem, detail: str) -> Response:
-    body = problem_body(problem, detail, instance=request.url.path, trace_id=request.state.request_id)
+def problem_response(
+    request: Request, problem: Problem, detail: str, members: Mapping[str, str] = NO_MEMBERS
+) -> Response:
+    trace_id = request.state.request_id
+    body = problem_body(problem, detail, instance=request.url.path, trace_id=trace_id, members=members)
     headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
     if problem.closes_connection:  # RFC 9110, 15.5.9: the rest of the body must not be parsed as a request
         headers["Connection"] = "close"

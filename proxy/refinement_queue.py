@@ -23,9 +23,8 @@ MAX_SLOW_SUBMITS: Final = 3
 class Accepted:
     job_id: str
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {"Link": f'</job/{self.job_id}>; rel="monitor"'}
+    def headers(self, root_path: str) -> Mapping[str, str]:
+        return {"Link": f'<{root_path}/job/{self.job_id}>; rel="monitor"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,7 @@ class Shed:
     reason: Literal["queue-full", "queue-unavailable"]
     job_id: ClassVar[None] = None
 
-    @property
-    def headers(self) -> Mapping[str, str]:
+    def headers(self, root_path: str) -> Mapping[str, str]:
         return {"Refinement": f"shed; reason={self.reason}"}
 
 

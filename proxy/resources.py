@@ -28,6 +28,8 @@ class Resources:
     byte_budget: ByteBudget
     normalizer: Normalizer
     test_image: bytes
+    health_deadline: timedelta
+    root_path: str
 
 
 @asynccontextmanager
@@ -67,6 +69,8 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
                 )
             ),
             test_image=settings.test_image.read_bytes(),
+            health_deadline=settings.health_deadline,
+            root_path=settings.root_path,
         )
 
 

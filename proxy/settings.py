@@ -19,6 +19,8 @@ RENAMED: Final[Mapping[str, str]] = {"QUEUE_REST": "QUEUE_COOLDOWN"}
 class Settings(ServiceSettings):
     host: str = "0.0.0.0"  # noqa: S104 (a container must listen on all interfaces; `make run` sets 127.0.0.1)
     port: int = Field(8000, ge=0, le=65535)
+    root_path: str = Field("", pattern="^(/[A-Za-z0-9._~-]+)*$")
+    """The path prefix under which a reverse proxy publishes the endpoints, such as `/images`."""
     workers: int = Field(1, ge=1)
     """Processes that share the port and, in equal parts, `MAX_CONNECTIONS`, `MAX_BYTES_IN_FLIGHT` and the image
     decoders."""

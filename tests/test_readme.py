@@ -50,7 +50,7 @@ async def check_job(command: str, expected: dict[str, dict[str, str]], stack: St
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed: sudo apt-get install curl")
 async def test_every_command_of_the_transcript_prints_what_the_readme_shows(stack: Stack) -> None:
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 9
     ids: dict[str, str] = {}
     for command, printed in COMMANDS:
         for shown, real in ids.items():

@@ -15,7 +15,16 @@ from harness.stack import Stack
 EXAMPLES: Final = int(os.environ.get("OPENAPI_EXAMPLES", "30"))
 """Generated requests for each operation."""
 OPERATIONS: Final = (
-    *("GET /health", "GET /health/all", "GET /metadata", "GET /predict/test", "POST /predict", "GET /job/{job_id}"),
+    *(
+        "GET /health",
+        "GET /health/all",
+        "GET /livez",
+        "GET /readyz",
+        "GET /metadata",
+        "GET /predict/test",
+        "POST /predict",
+        "GET /job/{job_id}",
+    ),
 )
 
 
