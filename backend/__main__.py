@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Final
@@ -14,29 +13,24 @@ import service_log
 from backend.batch import BatchContext
 from backend.health import health_server
 from backend.heartbeat import HEARTBEATS_PER_LEASE
-from backend.model_check import ModelCheck
 from backend.retrier import Retrier
 from backend.settings import Settings
 from backend.worker import Worker
 from background_task import background_task
 from job_store import BacklogListener, JobStore, Policy, UnsuitableRedis, check_redis, connect
-from service_settings import ROOT
-from tf_serving_client import BadLabels, ImageClassifier, ModelStatus, log_served_models, open_channel, read_labels
+from tf_serving_client import BadLabels, ModelContract, ServedClassifier, open_channel
 
 STATUS_DEADLINE: Final = timedelta(seconds=5)
 """While the status call fails, the worker sends no Predicts. An overloaded or distant model server, which still answers
 Predicts, gets this long to answer the status call."""
 
-GOOD_IMAGE: Final = ROOT / "data" / "cat.jpg"
-"""Every model accepts it, so a model that rejects it is wrong."""
 
-
-async def run_worker(settings: Settings, labels: Sequence[str]) -> None:
+async def run_worker(settings: Settings, contract: ModelContract) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        channel = await stack.enter_async_context(open_channel(settings.accurate_model_address))
+        channel = await stack.enter_async_context(open_channel(contract.address))
         redis = await stack.enter_async_context(
             connect(settings.redis_url, name="backend", timeout=settings.redis_timeout)
         )
@@ -49,21 +43,19 @@ async def run_worker(settings: Settings, labels: Sequence[str]) -> None:
             margin=settings.redis_timeout,
         )
         await stack.enter_async_context(listener.redis)
-        model = ImageClassifier(channel, settings.accurate_model, labels, settings.predict_deadline)
-        status = ModelStatus(channel, settings.accurate_model, deadline=STATUS_DEADLINE)
+        model = ServedClassifier(channel, contract, settings.test_input.read_bytes(), settings.predict_deadline)
         retrier = Retrier(stopping)
-        check = ModelCheck(status, model, retrier, GOOD_IMAGE.read_bytes())
         worker = Worker(
-            BatchContext(store, model, status, retrier, check),
+            BatchContext(store, model, model.status, retrier, model.check),
             listener,
             batch_size=settings.batch_size,
             batch_bytes=settings.batch_bytes,
             concurrency=settings.batches_in_flight,
         )
-        await stack.enter_async_context(background_task(log_served_models(status)))
+        await stack.enter_async_context(background_task(model.check.watch()))
         await stack.enter_async_context(health_server(settings.health_socket, store.is_writable))
         await retrier.retry(check_redis, redis)
-        await check.wait()
+        await retrier.wait_or_stop(model.check.wait_until_fits())
         if not stopping.is_set():
             service_log.get_logger().info("worker started", model=settings.accurate_model, batch=settings.batch_size)
             await worker.run(stopping, settings.shutdown_grace)
@@ -84,11 +76,11 @@ def main() -> None:
     settings = Settings.from_environment("backend")
     service_log.configure("backend", level=settings.log_level, fmt=settings.log_format)
     try:
-        labels = read_labels(settings.labels)
+        contract = ModelContract.read(settings.accurate)
     except BadLabels as error:
         sys.exit(f"backend: {error}")
     try:
-        uvloop.run(run_worker(settings, labels))
+        uvloop.run(run_worker(settings, contract))
     except UnsuitableRedis as error:
         sys.exit(f"backend: {error}")
 

@@ -2,9 +2,9 @@
 
 Usually that takes one Predict. Errors are handled like this:
 
-- The model rejects an image, or does not respond before the deadline: the payloads are sent one by one. A job whose
-  payload is rejected fails, but only if the model accepts a known-good image: otherwise the model is wrong, and the
-  batch waits. A job whose payload is too slow on its own is requeued, and the attempt counts.
+- The model rejects a payload, or does not respond before the deadline: the payloads are sent one by one. A job whose
+  payload is rejected fails. A job whose payload is too slow on its own is requeued, and the attempt counts.
+- The model does not fit the model contract or the settings: all jobs are requeued, and no attempt counts.
 - The model is unavailable: the batch waits until it is available again, and no attempt counts. The payloads of the
   interrupted Predict are then sent one by one. If the model becomes unavailable during one of these, that job is
   requeued and the attempt counts: an image that crashes the model server becomes a dead letter after `max_attempts`
@@ -24,14 +24,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import service_log
-from backend.model_check import ModelCheck
-from backend.retrier import Retrier
+from backend.retrier import Retrier, backoff_s
 from job_store import Claim, JobStore, StoreUnavailable
 from tf_serving_client import (
     Availability,
     Classifier,
-    ImageRejected,
+    ContractState,
+    InputRejected,
     ModelError,
+    ModelMismatch,
     ModelTooSlow,
     ModelUnavailable,
     Prediction,
@@ -52,7 +53,7 @@ class BatchContext:
     model: Classifier
     status: Availability
     retrier: Retrier
-    check: ModelCheck
+    check: ContractState
     last_success: float = -math.inf
     """The `time.monotonic()` of the last Predict that succeeded."""
 
@@ -72,17 +73,26 @@ class Batch:
 
     async def work(self) -> None:
         """Finish, fail or requeue each job. Returns early, with some jobs `unfinished`, if the worker is stopping."""
+        try:
+            await self._work()
+        except ModelMismatch as error:
+            for claim in tuple(self.unfinished.values()):
+                await self._retrier.retry_until_stored(self._requeue, claim, False, str(error))
+
+    async def _work(self) -> None:
         while self._groups and not self._retrier.is_stopping:
             group = self._groups.popleft()
             if self._is_lone_suspect(group):  # an outage that began before its Predict must not cost it an attempt
-                await self._retrier.wait_until_available(self._status)
+                await self._wait_until_available()
             started = time.perf_counter()
             try:
                 predictions = await self._model.classify([claim.payload for claim in group])
-            except (ImageRejected, ModelTooSlow) as error:
+            except (InputRejected, ModelTooSlow) as error:
                 await self._isolate(group, error)
             except ModelUnavailable as error:
                 await self._wait_for_model(group, error)
+            except ModelMismatch:
+                raise
             except ModelError as error:
                 await self._retry_later(group, error)
             else:
@@ -125,8 +135,8 @@ class Batch:
         """Find the payload that causes the error: split the group, or end the attempt of its only job."""
         if len(group) > 1:
             self._split(group)
-        elif isinstance(error, ImageRejected):
-            await self._fail_if_model_is_right(group[0], error)
+        elif isinstance(error, InputRejected):
+            await self._fail(group[0], error)
         elif await self._status.is_available():
             await self._requeue_counted(group[0], error)
         else:  # the model server hangs
@@ -141,7 +151,16 @@ class Batch:
             self._suspects.update(claim.job_id for claim in group)
             self._split(group)
         await self._pause()
-        await self._retrier.wait_until_available(self._status)
+        await self._wait_until_available()
+
+    async def _wait_until_available(self) -> None:
+        """Raises `ModelMismatch` if another model is served meanwhile."""
+        attempt = 1
+        while not (self._retrier.is_stopping or await self._status.is_available()):
+            if isinstance(self._context.check.problem, ModelMismatch):
+                raise self._context.check.problem.with_traceback(None)
+            await self._retrier.pause(backoff_s(attempt))
+            attempt += 1
 
     async def _retry_later(self, group: Sequence[Claim], error: ModelError) -> None:
         """Send the group's jobs again, one by one and after the rest of the batch, until their time is up."""
@@ -169,13 +188,6 @@ class Batch:
 
     async def _pause(self) -> None:
         await self._retrier.pause(random.uniform(0, MAX_MODEL_PAUSE_S))  # noqa: S311 (not a secret)
-
-    async def _fail_if_model_is_right(self, claim: Claim, error: ModelError) -> None:
-        if await self._context.check.passes():
-            await self._fail(claim, error)
-        else:
-            await self._context.check.wait()
-            self._split([claim])
 
     async def _fail(self, claim: Claim, error: ModelError) -> None:
         await self._retrier.retry_until_stored(self._store.fail, claim, str(error))

@@ -1,4 +1,4 @@
-"""Retries calls to Redis and the model, with growing pauses of random length, so that workers don't retry in step."""
+"""Retries calls to Redis, with growing pauses of random length, so that workers don't retry in step."""
 
 import asyncio
 import random
@@ -7,7 +7,6 @@ from typing import Any, Final, TypeVar
 
 import service_log
 from job_store import StoreUnavailable
-from tf_serving_client import Availability
 
 T = TypeVar("T")
 
@@ -47,13 +46,6 @@ class Retrier:
             await self.pause(backoff_s(attempt))
             attempt += 1
         return None
-
-    async def wait_until_available(self, status: Availability) -> None:
-        """Return when the model is available or the worker is stopping."""
-        attempt = 1
-        while not (self.is_stopping or await status.is_available()):
-            await self.pause(backoff_s(attempt))
-            attempt += 1
 
     async def pause(self, seconds: float) -> None:
         """Sleep, but return early when the worker is stopping."""

@@ -49,7 +49,8 @@ class Worker:
         retrier, recover = self._context.retrier, False
         while not retrier.is_stopping:
             async with self._lock.exclusive() if recover else self._lock.shared():
-                result = await retrier.retry(self._claim, recover)
+                await retrier.wait_or_stop(self._context.check.wait_until_fits())
+                result = None if retrier.is_stopping else await retrier.retry(self._claim, recover)
                 if result and result.claims:
                     await self._work(result.claims)
             if not result:

@@ -14,7 +14,7 @@ from proxy.app import create_app
 from proxy.memory import warn_if_too_little
 from proxy.server import serve
 from proxy.settings import RENAMED, Settings
-from tf_serving_client import BadLabels, read_labels
+from tf_serving_client import BadLabels, ModelContract
 
 
 def configure_process() -> Settings:
@@ -38,7 +38,8 @@ def main() -> None:
     for old in RENAMED.keys() & os.environ.keys():
         service_log.get_logger().warning("setting renamed", ignored=old, use=RENAMED[old])
     try:
-        read_labels(settings.labels)
+        for model in (settings.fast, settings.accurate):
+            ModelContract.read(model)
         with suppress(StoreUnavailable):  # checked again when Redis responds: the fast answer does not need it
             asyncio.run(_check_redis(settings))
     except (BadLabels, UnsuitableRedis) as error:

@@ -10,7 +10,7 @@ from typing import Final
 from proxy.admission_queue import AdmissionQueue, QueuedRequest
 from tf_serving_client import (
     Classifier,
-    ImageRejected,
+    InputRejected,
     ModelError,
     ModelTooSlow,
     ModelUnavailable,
@@ -89,7 +89,7 @@ class Batcher(AdmissionQueue[_QueuedImage]):
                 request.succeed(prediction)
             if time.monotonic() - started < self._fast_s:
                 self._batch_limit = min(self._max_batch_size, self._batch_limit + 1)
-        except (ImageRejected, NonFiniteScores) as error:
+        except (InputRejected, NonFiniteScores) as error:
             self._isolate(batch, error)
         except Exception as error:
             if isinstance(error, ModelTooSlow):

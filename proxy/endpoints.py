@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
@@ -18,17 +18,6 @@ from proxy.uploaded_image import read_image
 from tf_serving_client import Prediction
 
 router = APIRouter()
-
-METADATA: Final = to_json(
-    {
-        "data_type": "str",
-        "data_structure": "(1,1)",
-        "data_sample": "base64 encoded image file",
-        "prediction_type": "float32",
-        "prediction_structure": "(1,1001)",
-        "prediction_sample": "[0.07093159, 0.01558308, 0.01348537, ...]",
-    }
-)
 
 
 async def app_resources(request: Request) -> Resources:
@@ -62,7 +51,7 @@ async def livez() -> Response:
 @router.get("/readyz", responses=openapi.readiness_responses())
 async def readyz(request: Request, resources: AppResources) -> Response:
     """Whether the fast model can be used; also reports the accurate model and the queue, which are not required."""
-    fast, accurate = resources.models
+    fast, accurate = resources.checked_models
     readiness = await check_readiness(fast, accurate, resources.store, resources.health_deadline)
     if readiness.is_ready:
         return _json(readiness.as_states())
@@ -70,16 +59,16 @@ async def readyz(request: Request, resources: AppResources) -> Response:
     return problem_response(request, NOT_READY, detail, readiness.as_states())
 
 
-@router.get("/metadata", responses=openapi.responses(openapi.METADATA))
-async def metadata() -> Response:
+@router.get("/metadata", responses=openapi.responses(openapi.METADATA, *openapi.MODEL_ERRORS))
+async def metadata(resources: AppResources) -> Response:
     """The format of the models' input and output."""
-    return Response(METADATA, media_type="application/json")
+    return Response(await resources.metadata.body(), media_type="application/json")
 
 
 @router.get("/predict/test", responses=openapi.prediction_responses())
 async def predict_test(resources: AppResources) -> Response:
-    """Predict the test image."""
-    return await answer_now(resources, resources.test_image, Timings())
+    """Predict the test input."""
+    return await answer_now(resources, resources.test_input, Timings())
 
 
 @router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.prediction_responses(*openapi.BODY_ERRORS))

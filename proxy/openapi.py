@@ -6,7 +6,7 @@ from typing import Any, Final
 from job_store import StoreUnavailable
 from proxy import errors
 from proxy.problems import MEDIA_TYPE, NOT_READY, PROBLEMS, Problem
-from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable
+from tf_serving_client import ContractBroken, InputRejected, ModelBusy, ModelMismatch, ModelTooSlow, ModelUnavailable
 
 Responses = dict[int | str, dict[str, Any]]
 """By status, as FastAPI's `responses` parameter expects them."""
@@ -85,7 +85,9 @@ PROBLEM: Final[dict[str, Any]] = {
     },
 }
 BODY_ERRORS: Final = tuple(errors.BadRequest.__subclasses__())
-MODEL_ERRORS: Final = (errors.Overloaded, ImageRejected, ModelTooSlow, ModelBusy, ModelUnavailable, ContractBroken)
+MODEL_ERRORS: Final = (
+    *(errors.Overloaded, InputRejected, ModelTooSlow, ModelBusy, ModelUnavailable, ModelMismatch, ContractBroken),
+)
 
 
 def prediction_responses(*more: type[Exception]) -> Responses:

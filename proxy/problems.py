@@ -16,7 +16,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import service_log
 from job_store import StoreUnavailable
 from proxy import errors
-from tf_serving_client import ContractBroken, ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable, NonFiniteScores
+from tf_serving_client import (
+    ContractBroken,
+    InputRejected,
+    ModelBusy,
+    ModelMismatch,
+    ModelTooSlow,
+    ModelUnavailable,
+    NonFiniteScores,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 NO_MEMBERS: Final[Mapping[str, str]] = {}
@@ -44,10 +52,13 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     ),
     errors.Undecodable: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
     errors.Overloaded: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many concurrent requests", 1),
-    ImageRejected: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
+    InputRejected: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
     ModelTooSlow: Problem(HTTPStatus.GATEWAY_TIMEOUT, "too-slow", "The fast model did not respond in time"),
     ModelBusy: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-busy", "The fast model is busy", 1),
     ModelUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-unavailable", "The fast model is unavailable", 2),
+    ModelMismatch: Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE, "model-mismatch", "The fast model does not fit this service", 10
+    ),
     ContractBroken: Problem(
         HTTPStatus.SERVICE_UNAVAILABLE, "model-broken", "The fast model does not follow the model contract", 10
     ),
@@ -60,7 +71,7 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
 NOT_READY: Final = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "The fast model can't be used", 1)
 
 DETAILS: Final[dict[type[Exception], str]] = {
-    ImageRejected: "the model can't decode the image: it is broken or cut off; send the whole file, or save it again",
+    InputRejected: "the model can't decode the image: it is broken or cut off; send the whole file, or save it again",
     ModelTooSlow: "the fast model did not respond in time: try again",
     ModelBusy: "the fast model has no free capacity: try again in a moment",
     ModelUnavailable: "the fast model can't be reached: try again in a moment",
@@ -112,7 +123,13 @@ class UnexpectedErrors:
 async def _respond(request: Request, error: Exception) -> Response:
     problem = PROBLEMS[type(error)]
     _log(request, problem, error)
-    return problem_response(request, problem, DETAILS.get(type(error)) or PYTHON_OBJECT.sub("", str(error)))
+    return problem_response(request, problem, _detail(error))
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, ModelMismatch):
+        return f"the fast model does not fit this service, and the operator must correct it: {error.cause}"
+    return DETAILS.get(type(error)) or PYTHON_OBJECT.sub("", str(error))
 
 
 async def _respond_to_http_exception(request: Request, error: Exception) -> Response:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from tf_serving_client import ModelError
+from tf_serving_client import ContractCheck, ModelError, ModelStatus
 
 
 class Described(Protocol):
-    """The part of `ModelStatus` that is used here."""
+    """`CheckedModel`, or a test double."""
 
     async def describe(self) -> object:
         """Raises a `ModelError` if the model is unavailable or does not fit the contract."""
@@ -21,6 +21,17 @@ class Writable(Protocol):
 
     async def is_writable(self) -> bool:
         """Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedModel:
+    status: ModelStatus
+    check: ContractCheck
+
+    async def describe(self) -> None:
+        """Raises a `ModelError` if the server does not respond, or no version that it serves has passed the check."""
+        await self.status.describe()
+        await self.check.current()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,38 +5,55 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-import grpc.aio
-
 from background_task import background_task
 from job_store import JobStore, Policy, check_redis_when_up, connect
 from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
+from proxy.metadata import Metadata
 from proxy.normalizer import Normalizer, normalizer
+from proxy.readiness import CheckedModel
 from proxy.refinement_queue import MIN_BYTES_PER_S, RefinementQueue
 from proxy.settings import Settings
 from proxy.uploaded_image import Limits
-from tf_serving_client import ImageClassifier, ModelStatus, log_served_models, open_channel, read_labels
+from service_settings import ModelSettings
+from tf_serving_client import ContractCheck, ModelContract, ModelError, ModelStatus, ServedClassifier, open_channel
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
     fast_model: Batcher
+    fast_check: ContractCheck
+    accurate_check: ContractCheck
     models: tuple[ModelStatus, ...]
     store: JobStore
     refinement_queue: RefinementQueue
     limits: Limits
     byte_budget: ByteBudget
     normalizer: Normalizer
-    test_image: bytes
+    test_input: bytes
+    metadata: Metadata
     health_deadline: timedelta
     root_path: str
+
+    @property
+    def checked_models(self) -> tuple[CheckedModel, CheckedModel]:
+        fast, accurate = self.models
+        return CheckedModel(fast, self.fast_check), CheckedModel(accurate, self.accurate_check)
+
+    @property
+    def fast_model_problem(self) -> ModelError | None:
+        """Why requests to the fast model fail; None if it was available and fitted when it was last checked."""
+        return self.fast_check.problem
+
+    @property
+    def accurate_model_problem(self) -> ModelError | None:
+        """Likewise. Only the accurate model's signature is checked here; the worker checks the rest."""
+        return self.accurate_check.problem
 
 
 @asynccontextmanager
 async def resources(settings: Settings) -> AsyncIterator[Resources]:
     async with AsyncExitStack() as stack:
-        fast = await stack.enter_async_context(open_channel(settings.fast_model_address))
-        accurate = await stack.enter_async_context(open_channel(settings.accurate_model_address))
         redis = connect(settings.redis_url, name="proxy", timeout=settings.redis_timeout)
         await stack.enter_async_context(redis)
         policy = Policy(
@@ -47,15 +64,16 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         redis_for_large = connect(settings.redis_url, name="proxy-large", timeout=large_timeout)
         await stack.enter_async_context(redis_for_large)
         large_store = JobStore(redis_for_large, policy)
-        models = (
-            ModelStatus(fast, settings.fast_model, settings.health_deadline),
-            ModelStatus(accurate, settings.accurate_model, settings.health_deadline),
+        fast, fast_status = await stack.enter_async_context(
+            _model(settings, settings.fast, settings.test_input.read_bytes())
         )
-        await stack.enter_async_context(background_task(log_served_models(*models)))
+        accurate, accurate_status = await stack.enter_async_context(_model(settings, settings.accurate, None))
         await stack.enter_async_context(background_task(check_redis_when_up(store, large_store)))
         yield Resources(
-            fast_model=_fast_model(settings, fast),
-            models=models,
+            fast_model=_batcher(settings, fast),
+            fast_check=fast.check,
+            accurate_check=accurate.check,
+            models=(fast_status, accurate_status),
             store=store,
             refinement_queue=RefinementQueue(store, settings.queue_timeout, settings.queue_cooldown, large_store),
             limits=settings.upload_limits,
@@ -68,16 +86,27 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
                     concurrency=settings.decoders,
                 )
             ),
-            test_image=settings.test_image.read_bytes(),
+            test_input=settings.test_input.read_bytes(),
+            metadata=Metadata(fast.check, accurate.check),
             health_deadline=settings.health_deadline,
             root_path=settings.root_path,
         )
 
 
-def _fast_model(settings: Settings, channel: grpc.aio.Channel) -> Batcher:
-    labels = read_labels(settings.labels)
+@asynccontextmanager
+async def _model(
+    settings: Settings, model: ModelSettings, sample: bytes | None
+) -> AsyncIterator[tuple[ServedClassifier, ModelStatus]]:
+    contract = ModelContract.read(model)
+    async with open_channel(contract.address) as channel:
+        classifier = ServedClassifier(channel, contract, sample, settings.fast_model_deadline)
+        async with background_task(classifier.check.watch()):
+            yield classifier, ModelStatus(channel, contract.model, settings.health_deadline)
+
+
+def _batcher(settings: Settings, model: ServedClassifier) -> Batcher:
     return Batcher(
-        ImageClassifier(channel, settings.fast_model, labels, settings.fast_model_deadline),
+        model,
         concurrency=settings.fast_model_concurrency,
         max_batch_size=settings.fast_model_batch_size,
         max_queued=settings.max_waiting,

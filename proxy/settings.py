@@ -10,9 +10,9 @@ from proxy.body import BodyRate
 from proxy.http_limits import HttpLimits
 from proxy.normalizer import CONCURRENCY
 from proxy.uploaded_image import Limits
-from service_settings import ROOT, Seconds, SecondsOrZero, ServiceSettings
+from service_settings import ModelSettings, Scores, Seconds, SecondsOrZero, ServiceSettings
 
-RENAMED: Final[Mapping[str, str]] = {"QUEUE_REST": "QUEUE_COOLDOWN"}
+RENAMED: Final[Mapping[str, str]] = {"QUEUE_REST": "QUEUE_COOLDOWN", "TEST_IMAGE": "TEST_INPUT"}
 """Old names of settings. They have no effect except a warning at start-up."""
 
 
@@ -34,6 +34,10 @@ class Settings(ServiceSettings):
     fast_model: str = "mobilenet_v2"
     """The name the model is served under, and the key of its label in responses."""
     fast_model_address: str = "localhost:8500"
+    fast_labels: FilePath | None = None
+    """As `accurate_labels`, and likewise the next two."""
+    fast_signature: str | None = None
+    fast_scores: Scores = "softmax"
     fast_model_deadline: Seconds = timedelta(seconds=5)
     """Time limit of one Predict. A request whose Predict takes longer gets a 504."""
     fast_model_concurrency: int = Field(4, ge=1)
@@ -47,7 +51,6 @@ class Settings(ServiceSettings):
     """Maximum length of each of these two queues. Further requests get a 503."""
     health_deadline: Seconds = timedelta(seconds=1)
     """A model that does not report its status in time is `ng`."""
-    test_image: FilePath = ROOT / "data" / "cat.jpg"
 
     max_image_bytes: int = Field(20 * 1024 * 1024, gt=0)
     """Maximum size of one encoded image."""
@@ -76,6 +79,13 @@ class Settings(ServiceSettings):
     """Time limit for queueing a job. After it, the fast answer is sent without a job."""
     queue_cooldown: SecondsOrZero = timedelta(seconds=1)
     """After queueing failed, jobs are shed for this long without contacting Redis."""
+
+    @property
+    def fast(self) -> ModelSettings:
+        labels = self._labels(self.fast_model, "FAST", self.fast_labels)
+        return ModelSettings(
+            "FAST", self.fast_model, self.fast_model_address, *labels, self.fast_signature, self.fast_scores
+        )
 
     @property
     def http_limits(self) -> HttpLimits:

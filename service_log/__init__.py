@@ -18,8 +18,6 @@ The proxy's events:
 The worker's events:
 
     worker started          the worker claims jobs from now on
-    claims suspended        the accurate model does not fit the contract, or rejects a known good image; jobs wait
-    claims resumed          the accurate model is available, fits the contract and accepts the known good image
     claim expired           the claim reached Redis too late, so it claimed nothing; the network is too slow
     worker stopping         SIGTERM arrived; claimed jobs have `grace_s` to finish
     job finished            the accurate model's result is recorded
@@ -28,7 +26,6 @@ The worker's events:
     requeue failed          Redis was unavailable; the jobs' leases expire instead
     late result refused     the job has ended or belongs to a newer attempt; nothing was recorded
     lease lost              a heartbeat found that the job has ended or belongs to a newer attempt
-    model unavailable       the accurate model cannot be reached; the batch waits for it
     predict failed          the accurate model is busy or breaks the model contract; the batch is retried
     store unavailable       a call to Redis failed and is retried
     batch failed            the worker has a bug; the batch's unfinished jobs are requeued
@@ -37,8 +34,13 @@ Events of both:
 
     eviction possible       Redis may delete jobs when its memory is full, or does not say that it will not
     redis unsuitable        Redis can lose accepted jobs as it is set up: no job is accepted
-    model served            a model server responds; `version` is the version it serves
-    model contract broken   the served signature does not fit the model contract
+    labels missing          a model has no labels: the index of a class is its label
+    model check failed      the check of a model has a bug; it is repeated
+    model served            the served `version` of a model fits the contract and the settings
+    model mismatch          a model does not fit them: the proxy answers 503, and the worker claims nothing
+    model unavailable       a model cannot be reached; the worker's batches wait for it
+    scores not probabilities  a model's scores look like logits, and the settings do not say so
+    version not loaded      the model server cannot load a version; it may serve an older one
     weights untrained       the served model was exported without trained weights: its labels mean nothing
     library message         a library logged a warning or an error through `logging`
 """

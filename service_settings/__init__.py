@@ -3,6 +3,7 @@
 import re
 import sys
 import tomllib
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -71,6 +72,26 @@ def _is_supported(parts: SplitResult, option: str) -> bool:
     return option == "db" or (parts.scheme == "rediss" and option.startswith("ssl_"))
 
 
+Scores = Literal["softmax", "logits"]
+IMAGENET_LABELS: Final = ROOT / "data" / "imagenet_labels.json"
+DEMO_MODELS: Final = ("mobilenet_v2", "inception_v3")
+"""These get `IMAGENET_LABELS` if no labels are set."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """The settings of one model."""
+
+    prefix: Literal["FAST", "ACCURATE"]
+    """Of the names of its variables."""
+    model: str
+    address: str
+    labels: Path | None
+    labels_variable: str
+    signature: str | None
+    scores: Scores
+
+
 class ServiceSettings(BaseSettings):
     """The environment variable of a field has the field's name in upper case."""
 
@@ -83,8 +104,17 @@ class ServiceSettings(BaseSettings):
     """The name that the model is served under."""
     accurate_model_address: str = "localhost:8510"
     """`host:port` of the model server's gRPC API. Calls are balanced over all addresses that the name resolves to."""
-    labels: FilePath = ROOT / "data" / "imagenet_labels.json"
-    """A JSON file: an array of class names, one for each score. Both models use it."""
+    accurate_labels: FilePath | None = None
+    """A JSON file: an array of class names, one for each score."""
+    accurate_signature: str | None = None
+    """The signature to call. Without it `serving_default`, or else the only one that fits the model contract."""
+    accurate_scores: Scores = "softmax"
+    """What the model returns: probabilities, or logits, which get a softmax."""
+    labels: FilePath | None = None
+    """The labels of both models, unless they have labels of their own. The demo's models have ImageNet's; of any other
+    model without labels, the index of a class is its label."""
+    test_input: FilePath = ROOT / "data" / "cat.jpg"
+    """An input that both models accept. The models are checked with it, and `/predict/test` predicts it."""
 
     redis_url: Annotated[str, AfterValidator(_check_redis_url)] = "redis://localhost:6379/0"
     job_ttl: Seconds = timedelta(days=1)
@@ -93,6 +123,20 @@ class ServiceSettings(BaseSettings):
     """How long a job may wait for a worker."""
     max_queue_length: int = Field(10_000, gt=0)
     """Maximum number of jobs that are queued or processing."""
+
+    @property
+    def accurate(self) -> ModelSettings:
+        labels = self._labels(self.accurate_model, "ACCURATE", self.accurate_labels)
+        return ModelSettings(
+            "ACCURATE", self.accurate_model, self.accurate_model_address, *labels, self.accurate_signature,
+            self.accurate_scores,
+        )  # fmt: skip
+
+    def _labels(self, model: str, prefix: str, own: Path | None) -> tuple[Path | None, str]:
+        """Return the labels of a model, and the variable that they come from or that replaces them."""
+        if own or not self.labels:
+            return own or (IMAGENET_LABELS if model in DEMO_MODELS else None), f"{prefix}_LABELS"
+        return self.labels, "LABELS"
 
     @classmethod
     def from_environment(cls, process: str) -> Self:

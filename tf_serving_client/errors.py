@@ -1,11 +1,12 @@
 """The errors of a call to a model server.
 
     ModelError
-    ├── ImageRejected       the model cannot read an image of this request: a retry will not help
+    ├── InputRejected       the model cannot read an input of this request: a retry will not help
     ├── ModelTooSlow        no response before the deadline; the model may still be computing it
     ├── ModelBusy           the model server has no free thread or queue slot: retry later
-    ├── ContractBroken      the response does not fit the model contract (see the README)
-    │   └── NonFiniteScores   the model computes no finite score for an image of this request: send the others alone
+    ├── ModelMismatch       the served model does not fit the model contract or its settings: an operator must act
+    ├── ContractBroken      a response does not fit the model contract (see the README), although the model does
+    │   └── NonFiniteScores   the model computes no finite score for an input of this request: send the others alone
     └── ModelUnavailable    the model is unreachable or not loaded, or the connection was lost during the call
 
 Only status codes are matched, never messages, which differ between versions of TensorFlow Serving.
@@ -20,14 +21,15 @@ import grpc
 
 
 class ModelError(Exception):
-    """`model` is the name the model is served under."""
+    """`model` is the name the model is served under, `code` the status of the gRPC call, if one failed."""
 
-    def __init__(self, model: str, detail: str) -> None:
+    def __init__(self, model: str, detail: str, code: grpc.StatusCode | None = None) -> None:
         super().__init__(f"{model}: {detail}")
         self.model = model
+        self.code = code
 
 
-class ImageRejected(ModelError):
+class InputRejected(ModelError):
     pass
 
 
@@ -37,6 +39,14 @@ class ModelTooSlow(ModelError):
 
 class ModelBusy(ModelError):
     pass
+
+
+class ModelMismatch(ModelError):
+    """The texts are for the operator, except that `cause` may be shown to clients: it contains no addresses."""
+
+    def __init__(self, model: str, cause: str, *, expected: str, change: str) -> None:
+        super().__init__(model, f"{cause}; expected: {expected}; {change}")
+        self.cause, self.expected, self.change = cause, expected, change
 
 
 class ContractBroken(ModelError):
@@ -52,7 +62,7 @@ class ModelUnavailable(ModelError):
 
 
 ERRORS_BY_CODE: Final[dict[grpc.StatusCode, type[ModelError]]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: ImageRejected,
+    grpc.StatusCode.INVALID_ARGUMENT: InputRejected,
     grpc.StatusCode.DEADLINE_EXCEEDED: ModelTooSlow,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ModelBusy,
     grpc.StatusCode.FAILED_PRECONDITION: ContractBroken,
@@ -72,7 +82,7 @@ def grpc_errors(model: str) -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         code = error.code()
-        raise ERRORS_BY_CODE.get(code, ModelUnavailable)(model, f"{code.name}: {error.details()}") from error
+        raise ERRORS_BY_CODE.get(code, ModelUnavailable)(model, f"{code.name}: {error.details()}", code) from error
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():

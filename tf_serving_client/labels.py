@@ -8,16 +8,19 @@ class BadLabels(Exception):
     pass
 
 
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Read a JSON array of strings. For anything else, raises `BadLabels`, whose message says what to do."""
+def read_labels(path: Path, variable: str = "LABELS") -> tuple[str, ...]:
+    """Read a JSON array of strings. For anything else, raises `BadLabels`, whose message says what to do.
+
+    `variable` is the name of the setting that names the file.
+    """
     try:
         labels = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise BadLabels(
-            f"{path} cannot be read as labels: {error}; set LABELS to a file with a JSON array of names"
+            f"{path} cannot be read as labels: {error}; set {variable} to a file with a JSON array of names"
         ) from error
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
-        raise BadLabels(f"{path} must hold one JSON array of strings, one name for each score of the models")
+        raise BadLabels(f"{path} must hold one JSON array of strings, one name for each score of the model")
     try:
         "".join(labels).encode()
     except UnicodeEncodeError as error:

@@ -4,8 +4,8 @@ from tensorflow_protos import stub_tensorflow
 
 with stub_tensorflow():
     from tensorflow.core.framework.tensor_pb2 import TensorProto
-    from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_STRING
-    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+    from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_STRING, DataType
+    from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
     from tensorflow_serving.apis.get_model_metadata_pb2 import (
         GetModelMetadataRequest,
         GetModelMetadataResponse,
@@ -23,6 +23,7 @@ with stub_tensorflow():
 __all__ = [
     "DT_FLOAT",
     "DT_STRING",
+    "DataType",
     "GetModelMetadataRequest",
     "GetModelMetadataResponse",
     "GetModelStatusRequest",
@@ -34,5 +35,6 @@ __all__ = [
     "PredictionServiceStub",
     "SignatureDef",
     "SignatureDefMap",
+    "TensorInfo",
     "TensorProto",
 ]

@@ -12,13 +12,13 @@ from PIL import Image
 from harness.process import Process
 from harness.stack import FAST_MODEL
 from harness.waiting import wait_until
-from service_settings import ROOT
+from service_settings import IMAGENET_LABELS
 from tests.attack.attack import MB
 from tests.attack.attack_stack import AttackStack
 from tests.attack.bombs import BOMBS, Bomb, encoded
 from tests.attack.processor_time import cpu_s
 from tests.chaos.table import markdown
-from tf_serving_client import ImageClassifier, ModelError, open_channel, read_labels
+from tf_serving_client import ModelContract, ModelError, ServedClassifier, open_channel, read_labels
 
 MAX_RATIO: Final = 3.0
 """Of the processor time of an image to that of the largest photograph."""
@@ -108,9 +108,8 @@ async def _direct(stack: AttackStack, image: bytes) -> tuple[str, float]:
     used_s = cpu_s([stack.fast.pid])
     result = "answered"
     async with open_channel(stack.fast_address) as channel:
-        classifier = ImageClassifier(
-            channel, FAST_MODEL, read_labels(ROOT / "data" / "imagenet_labels.json"), DIRECT_DEADLINE
-        )
+        contract = ModelContract(FAST_MODEL, stack.fast_address, labels=read_labels(IMAGENET_LABELS))
+        classifier = ServedClassifier(channel, contract, None, DIRECT_DEADLINE)
         try:
             await classifier.classify([image])
         except ModelError as error:

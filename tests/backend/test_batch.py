@@ -7,17 +7,17 @@ from redis.asyncio import Redis
 
 from backend.batch import Batch
 from job_store import Claim, JobStatus
-from tests.backend.world import GOOD_IMAGE, World, fail_first, fail_on, outcomes, succeed
-from tf_serving_client import ImageRejected, ModelBusy, ModelTooSlow, ModelUnavailable
+from tests.backend.world import World, fail_first, fail_on, outcomes, succeed
+from tf_serving_client import InputRejected, ModelBusy, ModelTooSlow, ModelUnavailable
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 async def test_a_bad_image_fails_alone(redis: Redis) -> None:
-    world = World(redis, fail_on(b"bad", ImageRejected("m", "bad")))
+    world = World(redis, fail_on(b"bad", InputRejected("m", "bad")))
     jobs = await world.work(await world.claim_jobs(b"a", b"bad", b"c"))
     assert [job.status for job in jobs] == [JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.SUCCEEDED]
-    assert world.model.calls == [[b"a", b"bad", b"c"], [b"a"], [b"bad"], [GOOD_IMAGE], [b"c"]]
+    assert world.model.calls == [[b"a", b"bad", b"c"], [b"a"], [b"bad"], [b"c"]]
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3])

@@ -4,19 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
 
 from redis.asyncio import Redis
 
 from backend.batch import Batch, BatchContext
-from backend.model_check import ModelCheck
 from backend.retrier import Retrier
 from backend.worker import Worker
 from harness.waiting import wait_until
 from job_store import BacklogListener, Claim, Job, JobStatus, JobStore, Policy
 from tf_serving_client import ModelError, Prediction
 
-GOOD_IMAGE: Final = b"good image"
 Script = Callable[[Sequence[bytes]], None]
 """Called with the payloads of each Predict. The Predict fails if it raises, and succeeds if it returns."""
 
@@ -44,8 +41,14 @@ class ScriptedStatus:
         self.failures -= 1
         return self.failures < 0
 
-    async def describe(self) -> None:
-        """Find a signature that fits the contract."""
+
+class ScriptedCheck:
+    """Holds the worker back while `problem` is set."""
+
+    problem: ModelError | None = None
+
+    async def wait_until_fits(self) -> None:
+        await wait_until(lambda: self.problem is None)
 
 
 class World:
@@ -54,10 +57,9 @@ class World:
     def __init__(self, redis: Redis, script: Script) -> None:
         self.store = JobStore(redis, Policy(max_attempts=3))
         self.listener = BacklogListener(redis, self.store.keys, timedelta(seconds=0.05))
-        self.model, self.status, self.stopping = ScriptedModel(script), ScriptedStatus(), asyncio.Event()
-        retrier = Retrier(self.stopping)
-        check = ModelCheck(self.status, self.model, retrier, GOOD_IMAGE)
-        self.context = BatchContext(self.store, self.model, self.status, retrier, check)
+        self.model, self.status, self.check = ScriptedModel(script), ScriptedStatus(), ScriptedCheck()
+        self.stopping = asyncio.Event()
+        self.context = BatchContext(self.store, self.model, self.status, Retrier(self.stopping), self.check)
 
     async def claim_jobs(self, *payloads: bytes, attempt: int = 1) -> list[Claim]:
         """Submit a job for each payload and claim them for the given attempt."""

@@ -20,7 +20,7 @@ FILES: Final = {
 }
 WIRING: Final = {
     *("ACCURATE_MODEL", "ACCURATE_MODEL_ADDRESS", "FAST_MODEL", "FAST_MODEL_ADDRESS", "REDIS_URL"),
-    *("HOST", "PORT", "HEALTH_SOCKET", "LABELS", "TEST_IMAGE"),
+    *("HOST", "PORT", "HEALTH_SOCKET"),
 }
 """Settings that the stack sets itself."""
 PROXY, BACKEND = (

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.batcher import MAX_BATCH_BYTES, Batcher
 from proxy.errors import Overloaded
-from tf_serving_client import ImageRejected, ModelTooSlow, ModelUnavailable, NonFiniteScores, Prediction
+from tf_serving_client import InputRejected, ModelTooSlow, ModelUnavailable, NonFiniteScores, Prediction
 
 MINUTE: Final = timedelta(minutes=1)
 INVALID: Final = b"invalid"
@@ -47,7 +47,7 @@ class FakeModel:
         if BUG in payloads:
             raise RuntimeError("a bug")
         if INVALID in payloads:
-            raise ImageRejected(self.model, "one image is invalid")
+            raise InputRejected(self.model, "one image is invalid")
         if NOT_FINITE in payloads:
             raise NonFiniteScores(self.model, "NaN")
         return [Prediction(self.model, 1, ((payload.decode(), 1.0),)) for payload in payloads]
@@ -86,7 +86,7 @@ async def test_queued_images_are_batched_in_order_and_each_request_gets_its_own_
     assert model.predicts == [[b"1"], [b"2", b"3", b"4"], [b"5", b"6"]]
 
 
-@pytest.mark.parametrize(("image", "error"), [(INVALID, ImageRejected), (NOT_FINITE, NonFiniteScores)], ids=str)
+@pytest.mark.parametrize(("image", "error"), [(INVALID, InputRejected), (NOT_FINITE, NonFiniteScores)], ids=str)
 async def test_an_image_that_is_invalid_or_has_no_finite_score_fails_alone(image: bytes, error: type) -> None:
     model = FakeModel()
     model.allow()
@@ -101,7 +101,7 @@ async def test_later_images_are_batched_again_after_a_rejected_batch() -> None:
     requests = submit(batcher_of(model, max_batch_size=2), b"1", INVALID, b"3", b"4", b"5")
     model.allow()
     outcomes = await asyncio.gather(*requests, return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [Prediction, ImageRejected, Prediction, Prediction, Prediction]
+    assert [type(outcome) for outcome in outcomes] == [Prediction, InputRejected, Prediction, Prediction, Prediction]
     assert model.predicts == [[b"1"], [INVALID, b"3"], [INVALID], [b"3"], [b"4", b"5"]]
 
 
@@ -177,7 +177,7 @@ async def test_images_of_a_rejected_batch_time_out_in_the_queue_too() -> None:
         await requests[2]
     assert model.predicts == [[b"1"], [INVALID, b"3"], [INVALID]]
     model.allow()
-    with pytest.raises(ImageRejected):
+    with pytest.raises(InputRejected):
         await requests[1]
 
 
@@ -197,11 +197,11 @@ async def test_a_cancelled_request_leaves_the_queue_and_its_image_is_not_sent() 
     assert model.predicts == [[b"1"], [b"3"]]
 
 
-@pytest.mark.parametrize("outcome", [Prediction, ModelUnavailable, ImageRejected])
+@pytest.mark.parametrize("outcome", [Prediction, ModelUnavailable, InputRejected])
 async def test_a_request_cancelled_during_a_predict_does_not_affect_the_others(outcome: type) -> None:
     model = FakeModel()
     batcher = batcher_of(model)
-    image = {Prediction: b"4", ModelUnavailable: UNAVAILABLE, ImageRejected: INVALID}[outcome]
+    image = {Prediction: b"4", ModelUnavailable: UNAVAILABLE, InputRejected: INVALID}[outcome]
     _, cancelled, second, last = submit(batcher, b"1", b"2", b"3", image)
     model.allow(1)
     await run_ready_tasks()

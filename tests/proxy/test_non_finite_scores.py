@@ -4,49 +4,29 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-import grpc.aio
 import httpx
 import pytest_asyncio
 from fastapi import FastAPI
-from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
-from harness.process import free_port
 from proxy import problems
 from proxy.batcher import Batcher
 from proxy.request_id import RequestId
-from tf_serving_client import ImageClassifier, NonFiniteScores, Prediction, open_channel
+from tests.fake_model_server import FakeModel, fake_model_server
+from tf_serving_client import ModelContract, NonFiniteScores, Prediction, ServedClassifier, open_channel
 
-LABELS: Final = ("cat", "dog")
 BLACK: Final = b"black"
 TIMEOUT: Final = timedelta(seconds=30)
 
 
-async def predict(request: PredictRequest, _: Any) -> PredictResponse:
-    """Scores `cat`, except for one image."""
-    images = request.inputs["image_bytes"].string_val
-    await asyncio.sleep(0)  # lets further requests queue up
-    response = PredictResponse()
-    response.outputs["scores"].dtype = 1
-    for image in images:
-        response.outputs["scores"].float_val.extend([math.nan, math.nan] if image == BLACK else [0.9, 0.1])
-    return response
-
-
 @pytest_asyncio.fixture
 async def batcher() -> AsyncIterator[Batcher]:
-    handler = grpc.unary_unary_rpc_method_handler(predict, PredictRequest.FromString, PredictResponse.SerializeToString)
-    server = grpc.aio.server()
-    service = "tensorflow.serving.PredictionService"
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, {"Predict": handler})])
-    address = f"127.0.0.1:{free_port()}"
-    server.add_insecure_port(address)
-    await server.start()
-    async with open_channel(address) as channel:
-        model = ImageClassifier(channel, "fast", LABELS, TIMEOUT)
-        yield Batcher(model, concurrency=1, max_batch_size=8, max_queued=99, queue_timeout=TIMEOUT)
-    await server.stop(None)
+    model = FakeModel(lambda image: (math.nan, math.nan) if image == BLACK else (0.9, 0.1))
+    async with fake_model_server(model) as address, open_channel(address) as channel:
+        contract = ModelContract("m", address, labels=("cat", "dog"))
+        classifier = ServedClassifier(channel, contract, b"good", TIMEOUT)
+        yield Batcher(classifier, concurrency=1, max_batch_size=8, max_queued=99, queue_timeout=TIMEOUT)
 
 
 async def test_an_image_without_a_finite_score_does_not_fail_its_neighbours(batcher: Batcher) -> None:

@@ -10,7 +10,9 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
-from tf_serving_client import ImageClassifier, ModelStatus, ModelUnavailable, open_channel
+from tf_serving_client import ModelStatus, ModelUnavailable, open_channel
+from tf_serving_client.contract import Signature
+from tf_serving_client.predict import Predict
 
 Call = Callable[[grpc.aio.Channel], Coroutine[object, object, object]]
 DEADLINE: Final = timedelta(seconds=60)
@@ -55,7 +57,7 @@ async def channel(hanging: HangingServer) -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def classify(channel: grpc.aio.Channel) -> object:
-    return await ImageClassifier(channel, "m", ["label"], DEADLINE).classify([b"image"])
+    return await Predict(channel, "m", DEADLINE).scores(Signature("serving_default", "in", "out"), [b"image"])
 
 
 async def describe(channel: grpc.aio.Channel) -> object:

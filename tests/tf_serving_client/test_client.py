@@ -15,19 +15,22 @@ from harness.stack import Stack
 from tests.images import encode_image
 from tf_serving_client import (
     BadLabels,
-    ContractBroken,
-    ImageClassifier,
-    ImageRejected,
+    InputRejected,
+    ModelContract,
+    ModelMismatch,
     ModelStatus,
     ModelTooSlow,
     ModelUnavailable,
     Prediction,
+    ServedClassifier,
     open_channel,
     read_labels,
 )
+from tf_serving_client.predict import Predict
 
 LABELS: Final = read_labels(ROOT / "data" / "imagenet_labels.json")
 SECOND: Final = timedelta(seconds=1)
+CAT: Final = (ROOT / "data" / "cat.jpg").read_bytes()
 
 
 @pytest_asyncio.fixture
@@ -37,9 +40,12 @@ async def channel(stack: Stack) -> AsyncIterator[grpc.aio.Channel]:
 
 
 def classifier(
-    channel: grpc.aio.Channel, model: str = "mobilenet_v2", labels: tuple[str, ...] = LABELS
-) -> ImageClassifier:
-    return ImageClassifier(channel, model, labels, timedelta(seconds=20))
+    channel: grpc.aio.Channel,
+    model: str = "mobilenet_v2",
+    labels: tuple[str, ...] = LABELS,
+) -> ServedClassifier:
+    contract = ModelContract(model, "address", labels=labels)
+    return ServedClassifier(channel, contract, CAT, 20 * SECOND)
 
 
 async def test_a_batch_has_the_same_predictions_as_its_images_one_by_one(channel: grpc.aio.Channel, cat: bytes) -> None:
@@ -54,29 +60,30 @@ async def test_a_batch_has_the_same_predictions_as_its_images_one_by_one(channel
 
 async def test_an_unreadable_image_is_rejected_with_its_whole_batch(channel: grpc.aio.Channel, cat: bytes) -> None:
     for images in ([b"no image"], [b""], [cat[:5000]], [cat, cat[:5000]]):
-        with pytest.raises(ImageRejected):
+        with pytest.raises(InputRejected):
             await classifier(channel).classify(images)
 
 
-async def test_a_model_that_the_server_does_not_have_is_unavailable(channel: grpc.aio.Channel, cat: bytes) -> None:
-    with pytest.raises(ModelUnavailable):
+async def test_a_model_that_the_server_does_not_have_is_a_mismatch(channel: grpc.aio.Channel, cat: bytes) -> None:
+    with pytest.raises(ModelMismatch, match="the server has no model named 'resnet'"):
         await classifier(channel, model="resnet").classify([cat])
 
 
 async def test_a_model_is_immediately_unavailable_if_no_server_listens(cat: bytes) -> None:
     async with open_channel(f"127.0.0.1:{free_port()}") as channel:
         with pytest.raises(ModelUnavailable):
-            await ImageClassifier(channel, "mobilenet_v2", LABELS, timedelta(seconds=60)).classify([cat])
+            await classifier(channel).classify([cat])
         assert not await ModelStatus(channel, "mobilenet_v2", SECOND).is_available()
 
 
 async def test_a_response_after_the_deadline_is_too_slow(channel: grpc.aio.Channel, cat: bytes) -> None:
+    served = await classifier(channel).check.check()
     with pytest.raises(ModelTooSlow):
-        await ImageClassifier(channel, "mobilenet_v2", LABELS, timedelta(milliseconds=1)).classify([cat] * 8)
+        await Predict(channel, "mobilenet_v2", SECOND / 1000).scores(served.signature, [cat] * 8)
 
 
-async def test_a_wrong_number_of_scores_breaks_the_contract(channel: grpc.aio.Channel, cat: bytes) -> None:
-    with pytest.raises(ContractBroken, match="1001 scores for 1 images of 10 labels"):
+async def test_a_wrong_number_of_labels_is_a_mismatch(channel: grpc.aio.Channel, cat: bytes) -> None:
+    with pytest.raises(ModelMismatch, match="returns 1001 scores, and there are 10 labels"):
         await classifier(channel, labels=LABELS[:10]).classify([cat])
 
 
@@ -87,7 +94,7 @@ async def test_only_a_served_model_is_available(channel: grpc.aio.Channel) -> No
 
 async def test_the_description_shows_whether_the_weights_are_untrained(stack: Stack) -> None:
     async with open_channel(f"127.0.0.1:{stack.accurate_port}") as channel:
-        description = await ModelStatus(channel, "inception_v3", SECOND).describe()
+        description = await classifier(channel, "inception_v3").check.check()
         assert description.version >= 1
         newest = max((stack.models / "inception_v3").glob("[0-9]*"), key=lambda path: int(path.name))
         record = (newest / "assets.extra" / "export.json").read_text("utf-8")
@@ -99,6 +106,12 @@ def test_too_few_scores_and_nan_are_refused() -> None:
         Prediction.from_scores("m", 1, [0.5, 0.5], ["a", "b", "c"])
     with pytest.raises(ValueError, match="not finite"):
         Prediction.from_scores("m", 1, [0.5, float("nan"), 0.1], ["a", "b", "c"])
+
+
+def test_logits_get_a_softmax_without_overflow() -> None:
+    prediction = Prediction.from_scores("m", 1, [1000.0, 1000.0, 999.0, -1000.0], list("abcd"), are_logits=True)
+    assert [label for label, _ in prediction.top_k] == list("abcd")
+    assert [score for _, score in prediction.top_k] == pytest.approx([0.422319, 0.422319, 0.155362, 0.0], abs=1e-6)
 
 
 def test_a_prediction_holds_the_five_best_labels_best_first() -> None:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from backend import __main__ as backend
-from tf_serving_client import ImageClassifier, Prediction
+from tf_serving_client import Prediction, ServedClassifier
 
 DEADLY: Final = b"deadly"
 STATUS: Final = 77
 
 
-class FragileClassifier(ImageClassifier):
+class FragileClassifier(ServedClassifier):
     async def classify(self, payloads: Sequence[bytes]) -> list[Prediction]:
         predictions = await super().classify(payloads)
         if any(payload.startswith(DEADLY) for payload in payloads):
@@ -25,5 +25,5 @@ class FragileClassifier(ImageClassifier):
 
 
 if __name__ == "__main__":
-    vars(backend)["ImageClassifier"] = FragileClassifier  # the only part that differs
+    vars(backend)["ServedClassifier"] = FragileClassifier  # the only part that differs
     backend.main()
