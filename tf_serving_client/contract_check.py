@@ -44,8 +44,8 @@ MAX_SWAPS: Final = 3
 """Version changes during one check."""
 MAX_REMEMBERED: Final = 8
 """Versions. Replicas may serve several."""
-AMBIGUOUS_CODES: Final = (None, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.CANCELLED)
-"""With these, a Predict of the sample may fail although the model is right."""
+OUTAGE_CODES: Final = (None, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+"""With these, and with NOT_FOUND during a swap, a Predict may fail although the model is right."""
 MARGIN: Final = 0.01
 """By which a rounded probability may be less than 0 or more than 1."""
 
@@ -200,7 +200,7 @@ class ContractCheck:
         except ModelTooSlow as error:
             raise ModelBusy(error.model, "a known-good input was not answered in time", error.code) from error
         except ModelUnavailable as error:
-            if error.code in AMBIGUOUS_CODES:
+            if error.code in (*OUTAGE_CODES, grpc.StatusCode.NOT_FOUND):
                 raise
             raise self.contract.sample_failed(served, error) from error
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-import grpc
 import grpc.aio
 
 from tf_serving_client.contract import ModelContract, ServedModel
-from tf_serving_client.contract_check import CHECK_DEADLINE, MAX_SWAPS, ContractCheck
+from tf_serving_client.contract_check import CHECK_DEADLINE, MAX_SWAPS, OUTAGE_CODES, ContractCheck
 from tf_serving_client.errors import (
     ContractBroken,
     InputRejected,
@@ -56,9 +55,10 @@ class ServedClassifier:
                     raise
                 served = checked  # the request was for another version
             except ModelUnavailable as error:
-                self.check.report_outage()
-                if error.code is grpc.StatusCode.NOT_FOUND:
-                    await self._raise_mismatch()
+                if error.code in OUTAGE_CODES:
+                    self.check.report_outage()
+                else:
+                    await self._raise_mismatch(is_fresh=True)
                 raise
         raise ModelUnavailable(self.model, "its version changes too often")
 
@@ -69,10 +69,10 @@ class ServedClassifier:
             await self._raise_mismatch()
         return predictions
 
-    async def _raise_mismatch(self) -> None:
-        """Check the model. Other errors than a mismatch do not matter to a call that has its response."""
+    async def _raise_mismatch(self, *, is_fresh: bool = False) -> None:
+        """Check the model. Other errors than a mismatch do not matter to a call that has its outcome."""
         try:
-            await self.check.check()
+            await self.check.check(is_fresh=is_fresh)
         except ModelMismatch:
             raise
         except ModelError:

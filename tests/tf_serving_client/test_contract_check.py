@@ -222,3 +222,17 @@ async def test_a_server_that_restarts_with_a_bad_model_of_the_same_version_is_ch
 
         async with fake_model_server(bad, port):
             await wait_until(is_mismatched)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL])
+async def test_a_version_that_fails_every_call_is_a_mismatch(
+    client: ServedClassifier, model: FakeModel, code: grpc.StatusCode
+) -> None:
+    await label(client)
+
+    def fail(_: bytes) -> Sequence[float]:
+        raise Refused(code)
+
+    model.version, model.scores = 2, fail
+    with pytest.raises(ModelMismatch, match="version 2 fails on a known-good input"):
+        await client.classify([b"payload"])
