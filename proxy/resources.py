@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from background_task import background_task
 from job_store import JobStore, Policy, check_redis_when_up, connect
@@ -17,6 +18,9 @@ from proxy.settings import Settings
 from proxy.uploaded_image import Limits
 from service_settings import ModelSettings
 from tf_serving_client import ContractCheck, ModelContract, ModelError, ModelStatus, ServedClassifier, open_channel
+
+SAMPLE_VALIDITY: Final = timedelta(seconds=1)
+"""The fast model is checked at most this often, or clients that send invalid inputs would double its load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ async def _model(
 ) -> AsyncIterator[tuple[ServedClassifier, ModelStatus]]:
     contract = ModelContract.read(model)
     async with open_channel(contract.address) as channel:
-        classifier = ServedClassifier(channel, contract, sample, settings.fast_model_deadline)
+        classifier = ServedClassifier(channel, contract, sample, settings.fast_model_deadline, SAMPLE_VALIDITY)
         async with background_task(classifier.check.watch()):
             yield classifier, ModelStatus(channel, contract.model, settings.health_deadline)
 

@@ -38,8 +38,6 @@ WATCH_INTERVAL_S: Final = 5.0
 """Between two checks while the model fits. They cost a metadata call each, and a Predict only for a new version."""
 RETRY_INTERVAL_S: Final = 0.5
 """Between two checks while the model does not fit or is unavailable."""
-SAMPLE_VALIDITY_S: Final = 1.0
-"""For this long, a sample that passed is not sent again: clients that send invalid inputs must not double the load."""
 MAX_SWAPS: Final = 3
 """Version changes during one check."""
 MAX_REMEMBERED: Final = 8
@@ -53,18 +51,30 @@ MARGIN: Final = 0.01
 class ContractCheck:
     """One for each model and process. `watch` must run in the background."""
 
-    def __init__(self, contract: ModelContract, status: ModelStatus, predict: Predict, sample: bytes | None) -> None:
-        """`sample` is an input that every right model accepts. None: only the signature is checked."""
+    def __init__(
+        self,
+        contract: ModelContract,
+        status: ModelStatus,
+        predict: Predict,
+        sample: bytes | None,
+        sample_validity: timedelta,
+    ) -> None:
+        """`sample` is an input that every right model accepts. None: only the signature is checked.
+
+        After it has passed, it is not sent again for `sample_validity`.
+        """
         self.contract = contract
         self.served: ServedModel | None = None
         """The version that passed last; None while the model does not fit."""
         self.problem: ModelError | None = ModelUnavailable(contract.model, "it has not been checked yet")
         """Why the last check did not pass."""
         self._status, self._predict, self._sample = status, predict, sample
+        self._sample_validity_s = sample_validity.total_seconds()
         self._passed: dict[int, tuple[ServedModel, float]] = {}
         """The versions that passed since the model was last unavailable, and when the sample did."""
         self._lock = asyncio.Lock()
         self._started = self._last_completed = 0
+        self._was_fresh = False
         self._checked_at = -RETRY_INTERVAL_S
         self._fits, self._woken = asyncio.Event(), asyncio.Event()
         self._log = ContractLog(contract)
@@ -110,26 +120,24 @@ class ContractCheck:
         """Return the served version. Raises a `ModelError`: `ModelMismatch` if it does not fit.
 
         Concurrent callers share a check that started after their calls. With `is_fresh`, the sample must have passed
-        within the last `SAMPLE_VALIDITY_S`; otherwise it is sent to each version once.
+        within the last `sample_validity`; otherwise it is sent to each version once.
         """
         started = self._started
         async with self._lock:
-            if self._last_completed <= started or (is_fresh and not self._is_fresh()):
+            if self._last_completed <= started or (is_fresh and not self._was_fresh):
                 self._started += 1
                 await self._update(is_fresh)
+                self._was_fresh = is_fresh
                 self._last_completed, self._checked_at = self._started, time.monotonic()
         if self.problem:
             raise self.problem.with_traceback(None)
         assert self.served  # noqa: S101 (there is a version or a problem)
         return self.served
 
-    def _is_fresh(self) -> bool:
-        return self.served is None or self._needs_no_sample(self.served.version, is_fresh=True)
-
     def _needs_no_sample(self, version: int, is_fresh: bool) -> bool:
         if version not in self._passed:
             return False
-        return not is_fresh or time.monotonic() - self._passed[version][1] < SAMPLE_VALIDITY_S
+        return not is_fresh or time.monotonic() - self._passed[version][1] < self._sample_validity_s
 
     async def _update(self, is_fresh: bool) -> None:
         try:

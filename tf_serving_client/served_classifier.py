@@ -29,13 +29,13 @@ class ServedClassifier:
         contract: ModelContract,
         sample: bytes | None,
         deadline: timedelta,
+        sample_validity: timedelta = timedelta(0),
     ) -> None:
         self.model = contract.model
         self.deadline = deadline
         self.status = ModelStatus(channel, contract.model, CHECK_DEADLINE)
-        self.check = ContractCheck(
-            contract, self.status, Predict(channel, contract.model, max(deadline, CHECK_DEADLINE)), sample
-        )
+        check_predict = Predict(channel, contract.model, max(deadline, CHECK_DEADLINE))
+        self.check = ContractCheck(contract, self.status, check_predict, sample, sample_validity)
         self._predict = Predict(channel, contract.model, deadline)
         self._are_logits = contract.scores == "logits"
 

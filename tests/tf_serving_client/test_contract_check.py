@@ -71,9 +71,8 @@ async def test_other_aliases_and_a_filtered_output_are_used(client: ServedClassi
 
 
 async def test_a_rejected_input_is_blamed_only_if_the_sample_passes_just_then(
-    client: ServedClassifier, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+    client: ServedClassifier, model: FakeModel
 ) -> None:
-    monkeypatch.setattr(contract_check, "SAMPLE_VALIDITY_S", 0.0)
     model.scores = refuse_bad
     with pytest.raises(InputRejected):
         await client.classify([b"bad"])
@@ -83,12 +82,19 @@ async def test_a_rejected_input_is_blamed_only_if_the_sample_passes_just_then(
         await client.classify([b"payload"])
 
 
-async def test_many_rejected_inputs_send_the_sample_once(client: ServedClassifier, model: FakeModel) -> None:
+@pytest.mark.parametrize(
+    ("validity", "samples"), [(SECONDS, range(1, 2)), (timedelta(0), range(2, 20))], ids=["cached", "not cached"]
+)
+async def test_many_rejected_inputs_send_few_samples(
+    model: FakeModel, contract: ModelContract, validity: timedelta, samples: range
+) -> None:
     model.scores = refuse_bad
-    await label(client)
-    outcomes = await asyncio.gather(*(client.classify([b"bad"]) for _ in range(50)), return_exceptions=True)
+    async with fake_model_server(model) as address, open_channel(address) as channel:
+        client = ServedClassifier(channel, contract, SAMPLE, SECONDS, validity)
+        await label(client)
+        outcomes = await asyncio.gather(*(client.classify([b"bad"]) for _ in range(50)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {InputRejected}
-    assert model.predicts.count([SAMPLE]) <= 2, "one at start, and one if that is more than a second ago"
+    assert model.predicts.count([SAMPLE]) in samples, "the first check, and those that rejected calls share"
 
 
 async def test_a_bad_version_that_is_swapped_in_within_that_second_is_not_blamed_on_the_input(
