@@ -1,6 +1,7 @@
 """`python -m backend`: run the worker until SIGTERM or SIGINT."""
 
 import asyncio
+import os
 import signal
 import sys
 from contextlib import AsyncExitStack
@@ -18,6 +19,7 @@ from backend.settings import Settings
 from backend.worker import Worker
 from background_task import background_task
 from job_store import BacklogListener, JobStore, Policy, UnsuitableRedis, check_redis, connect
+from service_settings.command_line import parse_arguments, similar_settings
 from tf_serving_client import BadLabels, ModelContract, ServedClassifier, open_channel
 
 STATUS_DEADLINE: Final = timedelta(seconds=5)
@@ -73,8 +75,11 @@ def _policy(settings: Settings) -> Policy:
 
 
 def main() -> None:
+    parse_arguments("python -m backend", "The worker. Claims jobs and runs the accurate model on them.", Settings)
     settings = Settings.from_environment("backend")
     service_log.configure("backend", level=settings.log_level, fmt=settings.log_format)
+    for name, similar in similar_settings(Settings, os.environ):
+        service_log.get_logger().warning("unknown setting", ignored=name, similar=similar)
     try:
         contract = ModelContract.read(settings.accurate)
     except BadLabels as error:

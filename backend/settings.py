@@ -25,5 +25,6 @@ class Settings(ServiceSettings):
     health_socket: Path | None = None
     """The Unix socket that answers `python -m backend.health`; set in the worker's container image."""
     redis_timeout: Seconds = timedelta(seconds=5)
+    """Time limit of a Redis command."""
     shutdown_grace: SecondsOrZero = timedelta(seconds=20)
     """How long claimed batches may take to finish after SIGTERM; unfinished jobs are then requeued."""

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from queue import SimpleQueue
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import service_log
 from local_tf_serving import ports
@@ -17,7 +17,9 @@ from local_tf_serving.flags import Flags, parse
 
 def main() -> NoReturn:
     flags = parse(sys.argv[1:])
-    service_log.configure(f"tf-serving:{flags.model_name}", level=flags.log_level)
+    service_log.configure(
+        f"tf-serving:{flags.model_name}", level=flags.log_level, fmt=cast(service_log.Format, flags.log_format)
+    )
     exit_status = _serve(flags)
     sys.stdout.flush()
     sys.stderr.flush()

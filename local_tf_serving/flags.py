@@ -8,13 +8,15 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, get_args
 
+import service_log
 from local_tf_serving.engine import PRECISIONS
 from local_tf_serving.engines import ENGINES
 
 USAGE_EXIT_STATUS: Final = 255  # TensorFlow Serving's main() returns -1
 INT32: Final = range(-(2**31), 2**31)
+LOG_FORMATS: Final = get_args(service_log.Format)
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -49,6 +51,11 @@ class Flags:
     host: str = _flag("0.0.0.0", "Address that both ports listen on.")  # noqa: S104 (as TensorFlow Serving)
     engine: str = _flag("auto", f"Inference engine: {', '.join(ENGINES)}.", ENGINES.__contains__)
     inference_precision: str = _flag("auto", f"OpenVINO's: {', '.join(PRECISIONS)}.", PRECISIONS.__contains__)
+    log_format: str = _flag(
+        lambda: os.environ.get("LOG_FORMAT") or "logfmt",
+        f"One of {', '.join(LOG_FORMATS)}. The variable LOG_FORMAT sets it too.",
+        LOG_FORMATS.__contains__,
+    )
     log_level: str = _flag("info", f"One of {', '.join(LOG_LEVELS)}.", LOG_LEVELS.__contains__)
 
 

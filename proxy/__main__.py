@@ -14,6 +14,7 @@ from proxy.app import create_app
 from proxy.memory import warn_if_too_little
 from proxy.server import serve
 from proxy.settings import RENAMED, Settings
+from service_settings.command_line import parse_arguments, similar_settings
 from tf_serving_client import BadLabels, ModelContract
 
 
@@ -34,7 +35,10 @@ async def _check_redis(settings: Settings) -> None:
 
 
 def main() -> None:
+    parse_arguments("python -m proxy", "The HTTP server. Answers with the fast model, and queues jobs.", Settings)
     settings = configure_process()
+    for name, similar in similar_settings(Settings, os.environ):
+        service_log.get_logger().warning("unknown setting", ignored=name, similar=similar)
     for old in RENAMED.keys() & os.environ.keys():
         service_log.get_logger().warning("setting renamed", ignored=old, use=RENAMED[old])
     try:

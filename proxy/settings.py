@@ -18,7 +18,9 @@ RENAMED: Final[Mapping[str, str]] = {"QUEUE_REST": "QUEUE_COOLDOWN", "TEST_IMAGE
 
 class Settings(ServiceSettings):
     host: str = "0.0.0.0"  # noqa: S104 (a container must listen on all interfaces; `make run` sets 127.0.0.1)
+    """The address to listen on."""
     port: int = Field(8000, ge=0, le=65535)
+    """The port to listen on; 0 chooses a free one."""
     root_path: str = Field("", pattern="^(/[A-Za-z0-9._~-]+)*$")
     """The path prefix under which a reverse proxy publishes the endpoints, such as `/images`."""
     workers: int = Field(1, ge=1)
@@ -34,10 +36,13 @@ class Settings(ServiceSettings):
     fast_model: str = "mobilenet_v2"
     """The name the model is served under, and the key of its label in responses."""
     fast_model_address: str = "localhost:8500"
+    """`host:port` of the model server's gRPC API."""
     fast_labels: FilePath | None = None
-    """As `accurate_labels`, and likewise the next two."""
+    """A JSON file: an array of class names, one for each score."""
     fast_signature: str | None = None
+    """The signature to call. Without it `serving_default`, or else the only one that fits the model contract."""
     fast_scores: Scores = "softmax"
+    """What the model returns: probabilities, or logits, which get a softmax."""
     fast_model_deadline: Seconds = timedelta(seconds=5)
     """Time limit of one Predict. A request whose Predict takes longer gets a 504."""
     fast_model_concurrency: int = Field(4, ge=1)

@@ -30,7 +30,15 @@ The worker's events:
     store unavailable       a call to Redis failed and is retried
     batch failed            the worker has a bug; the batch's unfinished jobs are requeued
 
-Events of both:
+The events of `make run`, which prints them as text unless LOG_FORMAT is `json`:
+
+    redis found             `path` is the redis-server that is used
+    export output           a line that the export of a model printed
+    services starting       `commands` has the command of each service
+    service ready           the service responds at `url`
+    service stopped         all services have stopped; the jobs are in `jobs`
+
+Events of several processes:
 
     eviction possible       Redis may delete jobs when its memory is full, or does not say that it will not
     redis unsuitable        Redis can lose accepted jobs as it is set up: no job is accepted
@@ -42,10 +50,13 @@ Events of both:
     scores not probabilities  a model's scores look like logits, and the settings do not say so
     version not loaded      the model server cannot load a version; it may serve an older one
     weights untrained       the served model was exported without trained weights: its labels mean nothing
+    unknown setting         an environment variable has almost the name of a setting, and is ignored
     library message         a library logged a warning or an error through `logging`
 """
 
 import logging
+import os
+import socket
 import sys
 from functools import cache
 from typing import Final, Literal
@@ -69,8 +80,12 @@ ESCAPES: Final = {
 def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> None:
     """Log to standard output, with the name of the process in each line. The entry point calls this once."""
 
+    origin: dict[str, str | int] = {"process": process}
+    if fmt == "json":  # for logs of several machines in one place
+        origin |= {"host": socket.gethostname(), "pid": os.getpid()}
+
     def name_process(_: object, __: str, event: EventDict) -> EventDict:
-        event["process"] = process
+        event.update(origin)
         return event
 
     structlog.configure(

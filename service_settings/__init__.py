@@ -95,10 +95,12 @@ class ModelSettings:
 class ServiceSettings(BaseSettings):
     """The environment variable of a field has the field's name in upper case."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True)
 
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_to_upper_case)] = "INFO"
+    """The lowest level that is logged."""
     log_format: Literal["logfmt", "json"] = "logfmt"
+    """`json`: one JSON object per line, with the host and the process id."""
 
     accurate_model: str = "inception_v3"
     """The name that the model is served under."""
@@ -117,6 +119,7 @@ class ServiceSettings(BaseSettings):
     """An input that both models accept. The models are checked with it, and `/predict/test` predicts it."""
 
     redis_url: Annotated[str, AfterValidator(_check_redis_url)] = "redis://localhost:6379/0"
+    """`redis://user:password@host:port/db` or, with TLS, `rediss://`."""
     job_ttl: Seconds = timedelta(days=1)
     """How long a job can be fetched after it has ended."""
     pending_ttl: Seconds = timedelta(days=7)
@@ -137,6 +140,11 @@ class ServiceSettings(BaseSettings):
         if own or not self.labels:
             return own or (IMAGENET_LABELS if model in DEMO_MODELS else None), f"{prefix}_LABELS"
         return self.labels, "LABELS"
+
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """Return the names of the environment variables."""
+        return frozenset(name.upper() for name in cls.model_fields)
 
     @classmethod
     def from_environment(cls, process: str) -> Self:

@@ -8,12 +8,18 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from backend.settings import Settings as BackendSettings
 from deploy.local import redis_server
+from deploy.local.commands import shell_commands
 from deploy.local.models import export_models
 from deploy.local.ports import NoFreePort, check
+from deploy.local.report import configure, report, warn
 from deploy.local.services import Ports, environment, services, supervisord_config
 from deploy.local.settings import LocalSettings
 from file_lock import hold_until_exit
+from proxy.settings import Settings as ProxySettings
+from service_settings import ROOT
+from service_settings.command_line import parse_arguments, similar_settings
 
 
 def lock(data_dir: Path) -> None:
@@ -36,6 +42,14 @@ def check_port(port: int) -> None:
         )
 
 
+def warn_of_misspelled_settings(settings: LocalSettings) -> None:
+    """The proxy and the worker warn of their own."""
+    for name, similar in similar_settings(LocalSettings, os.environ):
+        if similar not in ProxySettings.variables() | BackendSettings.variables():
+            text = f"make run: {name} is not a setting and is ignored: {similar} is one"
+            warn(settings, text, "unknown setting", ignored=name, similar=similar)
+
+
 def start(settings: LocalSettings) -> NoReturn:
     """Replace this process with supervisord, which starts, restarts and stops the services."""
     ports = Ports.choose(settings)
@@ -44,16 +58,25 @@ def start(settings: LocalSettings) -> NoReturn:
     config.write_text(supervisord_config(services(settings, ports)), "utf-8")
     files = {"-c": config, "-l": home / "supervisord.log", "-j": home / "supervisord.pid", "-q": home}
     options = [str(word) for option in files.items() for word in option]
-    print(f"make run: starting redis, {settings.fast_model}, {settings.accurate_model}, backend, proxy", flush=True)
+    variables = {**os.environ, **environment(settings, ports)}
+    commands = dict(shell_commands(services(settings, ports), variables))
+    lines = "".join(f"\n  # {name}\n  {command}\n" for name, command in commands.items())
+    text = f"make run: starting these services, which can also be started one by one in {ROOT}:\n{lines}"
+    report(settings, text, "services starting", commands=commands)
+    sys.stdout.flush()
     command = [sys.executable, "-m", "deploy.local.supervisor", *options]
-    os.execve(sys.executable, command, {**os.environ, **environment(settings, ports)})  # noqa: S606 (needs no shell)
+    os.execve(sys.executable, command, variables)  # noqa: S606 (needs no shell)
 
 
 def main() -> None:
+    parse_arguments("python -m deploy.local", "`make run`: runs the whole service on this machine.", LocalSettings)
     settings = LocalSettings.from_environment("make run")
+    configure(settings)
+    warn_of_misspelled_settings(settings)
     check_port(settings.port)
     try:
-        print(f"make run: using {redis_server.find()}", flush=True)
+        redis = str(redis_server.find())
+        report(settings, f"make run: using {redis}", "redis found", path=redis)
         lock(settings.data_dir)
         export_models(settings)
         start(settings)

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
+from deploy.local.report import configure, report
 from deploy.local.settings import LocalSettings
 
 
@@ -12,10 +14,21 @@ def export_models(settings: LocalSettings, *options: str) -> None:
         command = [sys.executable, "-m", f"imagenet_{name}.export", "--models-dir", str(settings.models_dir), *options]
         if settings.allow_untrained:
             command.append("--allow-untrained")
-        export = subprocess.run(command, check=False)
-        if export.returncode:
-            sys.exit(export.returncode)
+        if status := _run(command, settings):
+            sys.exit(status)
+
+
+def _run(command: Sequence[str], settings: LocalSettings) -> int:
+    """Return the exit status. With LOG_FORMAT=json, each line that the export prints becomes a line of the log."""
+    if settings.log_format != "json":
+        return subprocess.run(command, check=False).returncode
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as export:
+        for line in export.stdout or ():
+            report(settings, line, "export output", line=line.rstrip())
+        return export.wait()
 
 
 if __name__ == "__main__":
-    export_models(LocalSettings.from_environment("make models"), "--retry-download")
+    own_settings = LocalSettings.from_environment("make models")
+    configure(own_settings)
+    export_models(own_settings, "--retry-download")

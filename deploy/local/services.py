@@ -42,9 +42,8 @@ def services(settings: LocalSettings, ports: Ports) -> list[Service]:
     fast, accurate = settings.fast_model, settings.accurate_model
     python = [sys.executable, "-m"]
     redis = [str(ports.redis), str(settings.data_dir / "redis"), settings.appendfsync, settings.redis_maxmemory]
-    nice = shutil.which("nice")
     # The fast model must get the CPU before the accurate model and the worker do.
-    low_priority = [nice, "-n", "10"] if nice else []
+    low_priority = ["nice", "-n", "10"] if shutil.which("nice") else []
     return [
         Service("redis", [*python, "deploy.local.redis_server", *redis]),
         Service(fast, _model_server(settings, fast, ports.fast_model)),

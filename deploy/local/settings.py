@@ -28,11 +28,15 @@ class LocalSettings(ServiceSettings):
     model_server_flags: str = ""
     """Additional flags for both model servers, such as `--engine=tensorflow` or `--inference_precision=float32`."""
     fast_model: ExportableModel = "mobilenet_v2"
+    """The name the fast model is served under."""
     accurate_model: ExportableModel = "inception_v3"
+    """The name the accurate model is served under."""
     fast_model_port: int = Field(8500, ge=1, le=65534)
     """gRPC; REST uses the next port. If this port, the accurate model's or Redis's is in use, a free one is chosen."""
     accurate_model_port: int = Field(8510, ge=1, le=65534)
+    """gRPC; REST uses the next port."""
     redis_port: int = Field(6379, ge=1, le=65535)
+    """Redis's port."""
 
     @field_validator("fast_model")
     @classmethod

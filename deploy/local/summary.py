@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 import httpx
-from rich.console import Console
 
+from deploy.local.report import configure, report, warn
 from deploy.local.settings import LocalSettings
 
 STARTUP_TIMEOUT: Final = timedelta(minutes=3)
@@ -17,17 +17,15 @@ RULE: Final = "─" * 100
 
 def main() -> None:
     settings = LocalSettings.from_environment("make run")
-    console = Console(highlight=False, soft_wrap=True)
+    configure(settings)
     started = time.monotonic()
     if not wait_until_up(settings, STARTUP_TIMEOUT):
-        limit = STARTUP_TIMEOUT.total_seconds()
-        console.print(f"make run: not all services are up after {limit:.0f} s: see the log above", style="red")
-        sys.exit(1)
+        sys.exit(f"make run: not all services are up after {STARTUP_TIMEOUT.total_seconds():.0f} s: see the log above")
     elapsed = timedelta(seconds=time.monotonic() - started)
-    console.print(summary(settings, elapsed), markup=False)
+    report(settings, summary(settings, elapsed), "service ready", url=f"http://localhost:{settings.port}")
     for model in (settings.fast_model, settings.accurate_model):
         if is_untrained(settings, model):
-            console.print(warning(model), style="bold red")
+            warn(settings, warning(model), "weights untrained", model=model)
 
 
 def wait_until_up(settings: LocalSettings, timeout: timedelta) -> bool:

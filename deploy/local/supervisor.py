@@ -9,10 +9,15 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
+from typing import Final
 
 from supervisor import events, supervisord
 from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
+
+DATA_DIR: Final = "DATA_DIR"
+"""Set by `make run`."""
 
 
 class Supervisor(supervisord.Supervisor):  # type: ignore[misc] # supervisor has no annotations
@@ -39,10 +44,24 @@ def main() -> None:
     options.realize(sys.argv[1:])
     options.first = True
     options.test = False
-    try:
+    with suppress(asyncore.ExitNow):
         Supervisor(options).main()
-    except asyncore.ExitNow:
-        return
+    if DATA_DIR in os.environ:
+        _report_where_the_jobs_are()
+
+
+def _report_where_the_jobs_are() -> None:
+    # Imported at the end, because supervisord would hold their memory all the time.
+    from deploy.local.report import configure, report
+    from deploy.local.settings import LocalSettings
+
+    settings = LocalSettings.from_environment("make run")
+    configure(settings)
+    path = settings.data_dir / "redis"
+    text = f"\nmake run: stopped. The jobs and results are in {path}: the next `make run` with this "
+    text += "DATA_DIR continues with them"
+    with suppress(BrokenPipeError):
+        report(settings, text, "service stopped", jobs=str(path))
 
 
 if __name__ == "__main__":

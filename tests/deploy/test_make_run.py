@@ -1,5 +1,6 @@
 """`make run` from the command line: it serves requests, and leaves no process behind."""
 
+import json
 import os
 import re
 import signal
@@ -90,6 +91,9 @@ async def test_a_run_stops_all_its_processes_and_the_next_run_still_has_the_jobs
 
     run.stop(number)
     assert run.pids() == []
+    if number is signal.SIGINT:  # make prints a line of its own after it
+        where = f"make run: stopped. The jobs and results are in {run.environment['DATA_DIR']}/redis: "
+        assert [line for line in run.printed().splitlines() if not line.startswith("make: ")][-1].startswith(where)
 
     run.start()
     await run.wait_until_printed(READY)
@@ -105,6 +109,20 @@ async def test_a_run_warns_of_untrained_weights_after_its_start(run: Run) -> Non
     newest = max((Path(run.environment["MODELS_DIR"]) / "inception_v3").glob("[0-9]*"), key=lambda p: int(p.name))
     is_untrained = '"untrained"' in (newest / "assets.extra" / "export.json").read_text("utf-8")
     await wait_until(lambda: ("UNTRAINED WEIGHTS: inception_v3" in run.printed()) == is_untrained)
+
+
+@pytest.mark.timeout(200)
+async def test_with_json_logs_every_line_is_an_object_with_its_host_and_process_id(run: Run) -> None:
+    run.environment = {**run.environment, "LOG_FORMAT": "json"}
+    run.start()
+    await run.wait_until_printed('"event": "service ready"')
+    run.stop(signal.SIGINT)
+    lines = [json.loads(line) for line in run.printed().splitlines() if not line.startswith("make: ")]
+    assert {line["host"] for line in lines} == {socket.gethostname()}
+    assert all(isinstance(line["pid"], int) for line in lines)
+    model_servers = {"tf-serving:mobilenet_v2", "tf-serving:inception_v3"}
+    assert {line["process"] for line in lines} == {"make run", "proxy", "backend", *model_servers}
+    assert lines[-1]["event"] == "service stopped"
 
 
 @pytest.mark.timeout(200)
