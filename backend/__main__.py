@@ -45,7 +45,7 @@ async def run_worker(settings: Settings, contract: ModelContract) -> None:
             margin=settings.redis_timeout,
         )
         await stack.enter_async_context(listener.redis)
-        model = ServedClassifier(channel, contract, settings.test_input.read_bytes(), settings.predict_deadline)
+        model = ServedClassifier(channel, contract, settings.read_test_input(), settings.predict_deadline)
         retrier = Retrier(stopping)
         worker = Worker(
             BatchContext(store, model, model.status, retrier, model.check),

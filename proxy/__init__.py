@@ -10,14 +10,15 @@ request to `POST /predict` passes these files, in this order:
     endpoints           the endpoints, and the order of the steps below; `openapi` documents them
     byte_budget         limits the bytes of concurrent uploads
     body                reads the body, unless it is too slow or too large
-    uploaded_image      reads the image from JSON, a form (`form`) or a raw body
+    inputs              reads what clients submit, by the setting `INPUT`; these three are for images:
+    uploaded_image      reads the image from JSON (`json_body`), a form (`form`) or a raw body
     image_header, exif  read its type, size and orientation without decoding it
     normalizer          converts a large or unusual image into a small JPEG
     batcher             calls the fast model, with several images per call under load
     refinement_queue    submits the job to Redis, behind a circuit breaker
     timings             the duration of each step, for the `Server-Timing` header and the log
 
-`admission_queue` limits concurrency and queueing in the normalizer and the batcher. `readiness` is what `/readyz`
-reports. `errors` defines why the proxy refuses a request, and `problems` turns every error into an HTTP response
-(RFC 9457).
+`metadata` is the body of `/metadata`, and `readiness` what `/readyz` reports. `admission_queue` limits concurrency and
+queueing in the normalizer and the batcher. `errors` defines why the proxy refuses a request, and `problems` turns every
+error into an HTTP response (RFC 9457).
 """

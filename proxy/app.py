@@ -35,7 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
     # same path, below, only serves the OpenAPI document.
     app.router.routes.insert(0, Route("/predict", endpoints.predict, methods=["POST"], include_in_schema=False))
     app.include_router(endpoints.router)
-    problems.register(app)
+    app.include_router(endpoints.prediction_router(settings.input))
+    problems.register(app, settings.input)
     app.add_middleware(HeadRequests)
     app.add_middleware(RequestId)
     if settings.root_path:

@@ -43,7 +43,7 @@ async def read_body(request: Request, max_bytes: int, rate: BodyRate, upload: Up
     except TimeoutError:
         raise TooSlow(
             f"the body arrived too slowly: send all of it within {timeout_s:g} s, and at no time less than "
-            f"{rate.min_bytes_per_s} bytes a second, or send a smaller image"
+            f"{rate.min_bytes_per_s} bytes a second, or send less"
         ) from None
 
 

@@ -14,7 +14,6 @@ from proxy.readiness import check_readiness
 from proxy.refinement_queue import Accepted, Shed
 from proxy.resources import Resources
 from proxy.timings import PREDICT, Timings
-from proxy.uploaded_image import read_image
 from tf_serving_client import Prediction
 
 router = APIRouter()
@@ -59,28 +58,22 @@ async def readyz(request: Request, resources: AppResources) -> Response:
     return problem_response(request, NOT_READY, detail, readiness.as_states())
 
 
-@router.get("/metadata", responses=openapi.responses(openapi.METADATA, *openapi.MODEL_ERRORS))
+@router.get("/metadata", responses=openapi.metadata_responses())
 async def metadata(resources: AppResources) -> Response:
     """The format of the models' input and output."""
     return Response(await resources.metadata.body(), media_type="application/json")
 
 
-@router.get("/predict/test", responses=openapi.prediction_responses())
 async def predict_test(resources: AppResources) -> Response:
     """Predict the test input."""
     return await answer_now(resources, resources.test_input, Timings())
 
 
-@router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.prediction_responses(*openapi.BODY_ERRORS))
 async def predict(request: Request) -> Response:
-    """Answer now with the fast model, and queue the image for the accurate one."""
+    """Answer now with the fast model, and queue the input for the accurate one."""
     resources = await app_resources(request)
-    uploaded = await read_image(request, resources.limits)
-    timings = Timings()
-    image = await resources.normalizer.normalize(uploaded.data, uploaded.header)
-    if image is not uploaded.data:
-        timings.record("normalize")
-    return await answer_now(resources, image, timings)
+    payload, timings = await resources.input.read(request)
+    return await answer_now(resources, payload, timings)
 
 
 @router.get("/job/{job_id}", responses=openapi.job_responses())
@@ -92,14 +85,23 @@ async def job(job_id: str, resources: AppResources) -> Response:
     return _json({job_id: {"prediction": found.output["label"] if found.output else ""}})
 
 
-async def answer_now(resources: Resources, image: bytes, timings: Timings) -> Response:
+def prediction_router(input_: str) -> APIRouter:
+    """The endpoints whose documentation depends on what clients submit."""
+    router = APIRouter()
+    router.get("/predict/test", responses=openapi.prediction_responses(input_))(predict_test)
+    body, errors = openapi.BODIES[input_], openapi.BODY_ERRORS[input_]
+    router.post("/predict", openapi_extra=body, responses=openapi.prediction_responses(input_, *errors))(predict)
+    return router
+
+
+async def answer_now(resources: Resources, payload: bytes, timings: Timings) -> Response:
     """Classify with the fast model, then queue the job.
 
-    The fast model goes first because it decodes the image: an image that it rejects never reaches the queue.
+    The fast model goes first because it reads the payload: one that it rejects never reaches the queue.
     """
-    provisional = await resources.fast_model.classify(image)
+    provisional = await resources.fast_model.classify(payload)
     timings.record(PREDICT)
-    submission = await resources.refinement_queue.submit(image, provisional)
+    submission = await resources.refinement_queue.submit(payload, provisional)
     timings.record("queue")
     # The line is written after the response is sent, so that no client waits for the log.
     asyncio.get_running_loop().call_soon(_log, submission, provisional, timings)

@@ -5,6 +5,7 @@ Overloaded              a limit on concurrent work is reached
 BadRequest
 ├── NotJson             the body is neither JSON nor declared as an image
 ├── NotBase64           `image_data` is not base64
+├── NotText             the text is not UTF-8
 ├── FieldMissing        `image_data` (JSON) or `image` (form) is missing, empty, or of the wrong type
 ├── TooSlow             the body did not arrive in time
 ├── TooLarge            the image has too many bytes or pixels
@@ -26,6 +27,10 @@ class NotJson(BadRequest):
 
 
 class NotBase64(BadRequest):
+    pass
+
+
+class NotText(BadRequest):
     pass
 
 

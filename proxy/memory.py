@@ -20,7 +20,7 @@ WEBP_BYTES: Final = 530_000_000
 
 def max_memory(settings: Settings) -> int:
     """Return the bytes that all processes together may need."""
-    decoders = settings.workers * settings.decoders
+    decoders = settings.workers * settings.decoders if settings.input == "image" else 0
     decoder_bytes = max(settings.max_image_pixels * DECODER_BYTES_PER_PIXEL, WEBP_BYTES)
     return (
         settings.workers * PROCESS_BYTES

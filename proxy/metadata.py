@@ -8,14 +8,19 @@ from service_settings import DEMO_MODELS
 from tf_serving_client import ContractCheck, ServedModel
 
 DEMO_WIDTH: Final = 1001
+DATA_SAMPLES: Final = {
+    "image": "base64 encoded image file",
+    "text": "text in UTF-8",
+    "bytes": "base64 encoded data",
+}
 DEMO_SAMPLE: Final = "[0.07093159, 0.01558308, 0.01348537, ...]"
 
 
 class Metadata:
     """Built once for each pair of versions. The demo's models have a body that must never change."""
 
-    def __init__(self, fast: ContractCheck, accurate: ContractCheck) -> None:
-        self._fast, self._accurate = fast, accurate
+    def __init__(self, fast: ContractCheck, accurate: ContractCheck, input_: str) -> None:
+        self._fast, self._accurate, self._input = fast, accurate, input_
         self._built_from: tuple[ServedModel | None, ServedModel | None] | None = None
         self._body = b""
 
@@ -33,7 +38,7 @@ class Metadata:
         described = {
             "data_type": "str",
             "data_structure": "(1,1)",
-            "data_sample": "base64 encoded image file",
+            "data_sample": DATA_SAMPLES[self._input],
             "prediction_type": "float32",
             "prediction_structure": f"(1,{_width(self._fast)})",
             "prediction_sample": _sample(self._fast),

@@ -5,38 +5,48 @@ from typing import Any, Final
 
 from job_store import StoreUnavailable
 from proxy import errors
-from proxy.problems import MEDIA_TYPE, NOT_READY, PROBLEMS, Problem
+from proxy.problems import MEDIA_TYPE, NOT_READY, PROBLEMS, Problem, problems_of
 from tf_serving_client import ContractBroken, InputRejected, ModelBusy, ModelMismatch, ModelTooSlow, ModelUnavailable
 
 Responses = dict[int | str, dict[str, Any]]
 """By status, as FastAPI's `responses` parameter expects them."""
 
-IMAGE: Final[dict[str, Any]] = {"type": "string", "format": "binary", "minLength": 1}
-IMAGE_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["image_data"],
-                    "properties": {
-                        "image_data": {
-                            "type": "string",
-                            "minLength": 1,
-                            "description": "A JPEG, PNG or WebP in base64. White space is ignored.",
-                        }
-                    },
-                }
-            },
-            "image/*": {"schema": IMAGE},
-            "application/octet-stream": {"schema": IMAGE},
+
+def _string_member(key: str, description: str) -> dict[str, Any]:
+    member = {"type": "string", "minLength": 1, "description": description}
+    return {"schema": {"type": "object", "required": [key], "properties": {key: member}}}
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": content}}
+
+
+BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary", "minLength": 1}
+BODIES: Final[dict[str, dict[str, Any]]] = {
+    "image": _body(
+        {
+            "application/json": _string_member("image_data", "A JPEG, PNG or WebP in base64. White space is ignored."),
+            "image/*": {"schema": BINARY},
+            "application/octet-stream": {"schema": BINARY},
             "multipart/form-data": {
-                "schema": {"type": "object", "required": ["image"], "properties": {"image": IMAGE}}
+                "schema": {"type": "object", "required": ["image"], "properties": {"image": BINARY}}
             },
-        },
-    }
+        }
+    ),
+    "text": _body(
+        {
+            "application/json": _string_member("text", "The text."),
+            "text/plain": {"schema": {"type": "string", "minLength": 1, "description": "The text in UTF-8."}},
+        }
+    ),
+    "bytes": _body(
+        {
+            "application/json": _string_member("data", "The data in base64. White space is ignored."),
+            "application/octet-stream": {"schema": BINARY},
+        }
+    ),
 }
+"""By the setting `INPUT`."""
 
 PREDICTION: Final[dict[str, Any]] = {
     "type": "object",
@@ -84,15 +94,25 @@ PROBLEM: Final[dict[str, Any]] = {
         "trace_id": {"type": "string", "description": "The request id, as in `X-Request-ID` and the log."},
     },
 }
-BODY_ERRORS: Final = tuple(errors.BadRequest.__subclasses__())
+COMMON_ERRORS: Final = (errors.NotJson, errors.FieldMissing, errors.TooSlow, errors.TooLarge)
+BODY_ERRORS: Final[dict[str, tuple[type[Exception], ...]]] = {
+    "image": (*COMMON_ERRORS, errors.NotBase64, errors.UnsupportedImage, errors.Undecodable),
+    "text": (*COMMON_ERRORS, errors.NotText),
+    "bytes": (*COMMON_ERRORS, errors.NotBase64),
+}
 MODEL_ERRORS: Final = (
     *(errors.Overloaded, InputRejected, ModelTooSlow, ModelBusy, ModelUnavailable, ModelMismatch, ContractBroken),
 )
 
 
-def prediction_responses(*more: type[Exception]) -> Responses:
+def prediction_responses(input_: str, *more: type[Exception]) -> Responses:
     """The responses of an endpoint that calls the fast model."""
-    return responses(PREDICTION, *more, *MODEL_ERRORS)
+    problems = problems_of(input_)
+    return _responses(PREDICTION, *(problems[failure] for failure in (*more, *MODEL_ERRORS)))
+
+
+def metadata_responses() -> Responses:
+    return responses(METADATA, ModelTooSlow, ModelBusy, ModelUnavailable, ModelMismatch)
 
 
 def job_responses() -> Responses:

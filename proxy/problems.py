@@ -42,6 +42,7 @@ class Problem:
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
     errors.NotJson: Problem(HTTPStatus.BAD_REQUEST, "not-json", "The body is not JSON"),
     errors.NotBase64: Problem(HTTPStatus.BAD_REQUEST, "not-base64", "image_data is not base64"),
+    errors.NotText: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not-text", "The text is not UTF-8"),
     errors.FieldMissing: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "no-image", "The request contains no image"),
     errors.TooSlow: Problem(
         HTTPStatus.REQUEST_TIMEOUT, "slow-body", "The body did not arrive in time", closes_connection=True
@@ -68,6 +69,23 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     StoreUnavailable: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "The job store is unavailable", 2),
 }
 
+
+def problems_of(input_: str) -> Mapping[type[Exception], Problem]:
+    """Return the problems in terms of what clients submit: `image`, `text` or `bytes`."""
+    if input_ == "image":
+        return PROBLEMS
+    noun = NOUNS[input_]
+    rejected = Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", f"The model can't read the {noun}")
+    return {
+        **PROBLEMS,
+        errors.NotBase64: Problem(HTTPStatus.BAD_REQUEST, "not-base64", f"{noun} is not base64"),
+        errors.FieldMissing: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"no-{noun}", f"The request contains no {noun}"),
+        errors.TooLarge: Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", f"The {noun} is too large"),
+        InputRejected: rejected,
+    }
+
+
+NOUNS: Final[Mapping[str, str]] = {"image": "image", "text": "text", "bytes": "data"}
 NOT_READY: Final = Problem(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "The fast model can't be used", 1)
 
 DETAILS: Final[dict[type[Exception], str]] = {
@@ -84,7 +102,9 @@ PYTHON_OBJECT: Final = re.compile(r" ?<[\w. ]+ at 0x[0-9a-f]+>")
 """Pillow shows the file object in which it found no image."""
 
 
-def register(app: FastAPI) -> None:
+def register(app: FastAPI, input_: str = "image") -> None:
+    """`input_` is what clients submit: `image`, `text` or `bytes`."""
+    app.state.problems, app.state.input_noun = problems_of(input_), NOUNS[input_]
     for error_type in PROBLEMS:
         app.add_exception_handler(error_type, _respond)
     app.add_exception_handler(HTTPException, _respond_to_http_exception)
@@ -121,14 +141,16 @@ class UnexpectedErrors:
 
 
 async def _respond(request: Request, error: Exception) -> Response:
-    problem = PROBLEMS[type(error)]
+    problem = request.app.state.problems[type(error)]
     _log(request, problem, error)
-    return problem_response(request, problem, _detail(error))
+    return problem_response(request, problem, _detail(error, request.app.state.input_noun))
 
 
-def _detail(error: Exception) -> str:
+def _detail(error: Exception, noun: str) -> str:
     if isinstance(error, ModelMismatch):
         return f"the fast model does not fit this service, and the operator must correct it: {error.cause}"
+    if isinstance(error, InputRejected) and noun != "image":
+        return f"the model can't read the {noun}: it is not what the model expects"
     return DETAILS.get(type(error)) or PYTHON_OBJECT.sub("", str(error))
 
 

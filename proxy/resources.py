@@ -10,8 +10,9 @@ from background_task import background_task
 from job_store import JobStore, Policy, check_redis_when_up, connect
 from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
+from proxy.inputs import BytesInput, ImageInput, Input, TextInput
 from proxy.metadata import Metadata
-from proxy.normalizer import Normalizer, normalizer
+from proxy.normalizer import normalizer
 from proxy.readiness import CheckedModel
 from proxy.refinement_queue import MIN_BYTES_PER_S, RefinementQueue
 from proxy.settings import Settings
@@ -31,9 +32,8 @@ class Resources:
     models: tuple[ModelStatus, ...]
     store: JobStore
     refinement_queue: RefinementQueue
-    limits: Limits
+    input: Input
     byte_budget: ByteBudget
-    normalizer: Normalizer
     test_input: bytes
     metadata: Metadata
     health_deadline: timedelta
@@ -64,13 +64,11 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             max_backlog=settings.max_queue_length, job_ttl=settings.job_ttl, pending_ttl=settings.pending_ttl
         )
         store = JobStore(redis, policy)
-        large_timeout = settings.redis_timeout + timedelta(seconds=settings.max_image_bytes / MIN_BYTES_PER_S)
+        large_timeout = settings.redis_timeout + timedelta(seconds=settings.max_payload_bytes / MIN_BYTES_PER_S)
         redis_for_large = connect(settings.redis_url, name="proxy-large", timeout=large_timeout)
         await stack.enter_async_context(redis_for_large)
         large_store = JobStore(redis_for_large, policy)
-        fast, fast_status = await stack.enter_async_context(
-            _model(settings, settings.fast, settings.test_input.read_bytes())
-        )
+        fast, fast_status = await stack.enter_async_context(_model(settings, settings.fast, settings.read_test_input()))
         accurate, accurate_status = await stack.enter_async_context(_model(settings, settings.accurate, None))
         await stack.enter_async_context(background_task(check_redis_when_up(store, large_store)))
         yield Resources(
@@ -80,21 +78,30 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             models=(fast_status, accurate_status),
             store=store,
             refinement_queue=RefinementQueue(store, settings.queue_timeout, settings.queue_cooldown, large_store),
-            limits=settings.upload_limits,
+            input=await stack.enter_async_context(_input(settings)),
             byte_budget=ByteBudget(settings.max_bytes_in_flight_per_process),
-            normalizer=await stack.enter_async_context(
-                normalizer(
-                    settings.normalized_side,
-                    settings.max_waiting,
-                    settings.fast_model_queue_timeout,
-                    concurrency=settings.decoders,
-                )
-            ),
-            test_input=settings.test_input.read_bytes(),
-            metadata=Metadata(fast.check, accurate.check),
+            test_input=settings.read_test_input(),
+            metadata=Metadata(fast.check, accurate.check, settings.input),
             health_deadline=settings.health_deadline,
             root_path=settings.root_path,
         )
+
+
+@asynccontextmanager
+async def _input(settings: Settings) -> AsyncIterator[Input]:
+    if settings.input == "text":
+        yield TextInput(settings.max_text_bytes, settings.body_rate)
+    elif settings.input == "bytes":
+        yield BytesInput(settings.max_data_bytes, settings.body_rate)
+    else:
+        async with normalizer(
+            settings.normalized_side,
+            settings.max_waiting,
+            settings.fast_model_queue_timeout,
+            concurrency=settings.decoders,
+        ) as normalizer_:
+            limits = Limits(settings.max_image_bytes, settings.max_image_pixels, settings.body_rate)
+            yield ImageInput(limits, normalizer_)
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from pydantic import Field, FilePath
 from proxy.body import BodyRate
 from proxy.http_limits import HttpLimits
 from proxy.normalizer import CONCURRENCY
-from proxy.uploaded_image import Limits
 from service_settings import ModelSettings, Scores, Seconds, SecondsOrZero, ServiceSettings
 
 RENAMED: Final[Mapping[str, str]] = {"QUEUE_REST": "QUEUE_COOLDOWN", "TEST_IMAGE": "TEST_INPUT"}
@@ -61,6 +60,10 @@ class Settings(ServiceSettings):
     """Maximum size of one encoded image."""
     max_image_pixels: int = Field(50_000_000, gt=0)
     """Maximum width times height."""
+    max_text_bytes: int = Field(64 * 1024, gt=0)
+    """Maximum size of a text in UTF-8, with `INPUT=text`."""
+    max_data_bytes: int = Field(20 * 1024 * 1024, gt=0)
+    """Maximum size of the data, with `INPUT=bytes`."""
 
     max_bytes_in_flight: int = Field(256 * 1024 * 1024, gt=0)
     """Maximum size of all concurrent uploads. Further ones get a 503. The last quarter is reserved
@@ -111,6 +114,9 @@ class Settings(ServiceSettings):
         return self.max_bytes_in_flight // self.workers
 
     @property
-    def upload_limits(self) -> Limits:
-        rate = BodyRate(self.body_timeout, self.min_body_rate, self.body_grace)
-        return Limits(self.max_image_bytes, self.max_image_pixels, rate)
+    def body_rate(self) -> BodyRate:
+        return BodyRate(self.body_timeout, self.min_body_rate, self.body_grace)
+
+    @property
+    def max_payload_bytes(self) -> int:
+        return {"image": self.max_image_bytes, "text": self.max_text_bytes, "bytes": self.max_data_bytes}[self.input]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from redis.asyncio import ConnectionPool
@@ -76,6 +76,8 @@ Scores = Literal["softmax", "logits"]
 IMAGENET_LABELS: Final = ROOT / "data" / "imagenet_labels.json"
 DEMO_MODELS: Final = ("mobilenet_v2", "inception_v3")
 """These get `IMAGENET_LABELS` if no labels are set."""
+TEST_IMAGE: Final = ROOT / "data" / "cat.jpg"
+TEST_TEXT: Final = b"The quick brown fox jumps over the lazy dog."
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,11 @@ class ServiceSettings(BaseSettings):
     labels: FilePath | None = None
     """The labels of both models, unless they have labels of their own. The demo's models have ImageNet's; of any other
     model without labels, the index of a class is its label."""
-    test_input: FilePath = ROOT / "data" / "cat.jpg"
-    """An input that both models accept. The models are checked with it, and `/predict/test` predicts it."""
+    input: Literal["image", "text", "bytes"] = "image"
+    """What clients submit: an image, a text in UTF-8, or bytes of any kind."""
+    test_input: FilePath | None = Field(None, validate_default=True)
+    """An input that both models accept. The models are checked with it, and `/predict/test` predicts it. Without it, it
+    is `data/cat.jpg`, or a short text."""
 
     redis_url: Annotated[str, AfterValidator(_check_redis_url)] = "redis://localhost:6379/0"
     """`redis://user:password@host:port/db` or, with TLS, `rediss://`."""
@@ -126,6 +131,18 @@ class ServiceSettings(BaseSettings):
     """How long a job may wait for a worker."""
     max_queue_length: int = Field(10_000, gt=0)
     """Maximum number of jobs that are queued or processing."""
+
+    @field_validator("test_input")
+    @classmethod
+    def _is_known(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is None and info.data.get("input") == "bytes":
+            raise ValueError("INPUT=bytes needs TEST_INPUT, a file with an input that both models accept")
+        return path
+
+    def read_test_input(self) -> bytes:
+        if self.test_input:
+            return self.test_input.read_bytes()
+        return TEST_TEXT if self.input == "text" else TEST_IMAGE.read_bytes()
 
     @property
     def accurate(self) -> ModelSettings:
