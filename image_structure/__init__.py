@@ -1,8 +1,8 @@
-"""Walks the segments of a JPEG and the chunks of a PNG, without decoding the pixels.
+"""Walks the segments of a JPEG, the chunks of a PNG and the blocks of a GIF or BMP, without decoding the pixels.
 
 The size of a file does not limit what decoding it costs: 300 KB of JPEG scans can keep a decoder busy for minutes. This
-package refuses files that cost far more than any encoder's output would. The proxy and the local model server both call
-it before they decode an image.
+package refuses files that cost far more than any encoder's output would. The proxy and the local model server, which
+reads only JPEG and PNG, call it before they decode an image.
 """
 
 

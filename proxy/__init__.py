@@ -12,7 +12,7 @@ request to `POST /predict` passes these files, in this order:
     body                reads the body, unless it is too slow or too large
     inputs              reads what clients submit, by the setting `INPUT`; these three are for images:
     uploaded_image      reads the image from JSON (`json_body`), a form (`form`) or a raw body
-    image_header, exif  read its type, size and orientation without decoding it
+    image_header, exif  read its type, size and orientation without decoding it; `file_type` names other types
     normalizer          converts a large or unusual image into a small JPEG
     batcher             calls the fast model, with several images per call under load
     refinement_queue    submits the job to Redis, behind a circuit breaker

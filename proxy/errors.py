@@ -9,8 +9,8 @@ BadRequest
 ├── FieldMissing        `image_data` (JSON) or `image` (form) is missing, empty, or of the wrong type
 ├── TooSlow             the body did not arrive in time
 ├── TooLarge            the image has too many bytes or pixels
-├── UnsupportedImage    the image is not a JPEG, PNG or WebP
-└── Undecodable         the image is a JPEG, PNG or WebP, but broken
+├── UnsupportedImage    the image is of a type that the service does not read
+└── Undecodable         the image is of a type that the service reads, but broken
 """
 
 

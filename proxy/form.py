@@ -21,7 +21,7 @@ ADVICE: Final = "send a field 'image' with a file, as in curl -F image=@cat.jpg"
 
 
 def image_of(content_type: str, body: bytes) -> bytes:
-    """Return the content of the first file in a field `image`. Raises `FieldMissing` and `TooLarge`.
+    """Return the content of the only file in a field `image`. Raises `FieldMissing` and `TooLarge`.
 
     Clients choose no character set: names are compared as bytes. No part but the image is decoded or copied.
     """
@@ -40,11 +40,30 @@ def image_of(content_type: str, body: bytes) -> bytes:
         if end < 0:
             raise FieldMissing(f"the form is cut off: {ADVICE}")
         if _is_image(body[start : content - 2]):
+            if _has_image(body, delimiter, end + len(delimiter)):
+                raise FieldMissing(
+                    f"the form has several files in 'image': send one request for each of them; {ADVICE}"
+                )
             return body[content:end]
         if end - content > MAX_FIELD_BYTES:
             raise TooLarge(f"a field other than 'image' has more than {MAX_FIELD_BYTES} bytes: {ADVICE}")
         start = end + len(delimiter)
     raise FieldMissing(f"the form has more than {MAX_PARTS} parts: {ADVICE}")
+
+
+def _has_image(body: bytes, delimiter: bytes, start: int) -> bool:
+    """Return whether one of the parts from `start` on is a file in a field `image`."""
+    for _ in range(MAX_PARTS):
+        content = body.find(b"\r\n\r\n", start, start + MAX_HEADER_BYTES)
+        if content < 0 or not body.startswith(b"\r\n", start):
+            return False
+        if _is_image(body[start : content + 2]):
+            return True
+        end = body.find(delimiter, content + 2)
+        if end < 0:
+            return False
+        start = end + len(delimiter)
+    return False
 
 
 def _boundary(content_type: str) -> bytes:

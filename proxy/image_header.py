@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from image_structure import BrokenImage, UnsupportedEncoding, jpeg, png
+from image_structure import BrokenImage, UnsupportedEncoding, bmp, gif, jpeg, png
 from proxy.errors import Undecodable, UnsupportedImage
 from proxy.exif import UPRIGHT, read_orientation
+from proxy.file_type import file_type
 
+READ_TYPES: Final = "JPEG, PNG, WebP, GIF or BMP"
+PNG_ALPHA: Final = 4
+"""A bit of the colour type (RFC 2083, 4.1.1)."""
 ANIMATED: Final = 0x02
 """A flag of WebP (RFC 9649, 2.7)."""
 MAX_WEBP_CHUNKS: Final = 1_000
@@ -29,6 +33,7 @@ class ImageHeader:
     """The EXIF orientation, 1 to 8."""
     has_screen_colours: bool = True
     """Grey or RGB with at most 8 bits per channel."""
+    may_be_transparent: bool = False
 
     @property
     def pixels(self) -> int:
@@ -37,14 +42,14 @@ class ImageHeader:
     @property
     def is_plain(self) -> bool:
         """Whether the models decode the image, and decode it as an image viewer displays it."""
-        is_supported = self.media_type in ("image/jpeg", "image/png")
+        is_supported = self.media_type in ("image/jpeg", "image/png") and not self.may_be_transparent
         return is_supported and self.has_screen_colours and self.orientation == UPRIGHT
 
 
 def read_header(image: bytes) -> ImageHeader:
     """Takes milliseconds at most, for an image of 20 MB.
 
-    Raises `UnsupportedImage` for any type but JPEG, PNG and WebP, and `Undecodable` for a header that is broken, or
+    Raises `UnsupportedImage` for any type but `READ_TYPES`, and `Undecodable` for a header that is broken, or
     whose image would take a decoder too long.
     """
     try:
@@ -54,8 +59,12 @@ def read_header(image: bytes) -> ImageHeader:
             header = _jpeg(image)
         elif image[:4] == b"RIFF" and image[8:12] == b"WEBP":
             header = _webp(image)
+        elif image.startswith(gif.SIGNATURES):
+            header = _gif(image)
+        elif image.startswith(bmp.SIGNATURE):
+            header = _bmp(image)
         else:
-            raise UnsupportedImage("the image is not a JPEG, PNG or WebP: convert it to one of them")
+            raise UnsupportedImage(_advice(image))
     except UnsupportedEncoding as error:
         raise UnsupportedImage(str(error)) from None
     except BrokenImage as error:
@@ -65,17 +74,35 @@ def read_header(image: bytes) -> ImageHeader:
     return header
 
 
+def _advice(image: bytes) -> str:
+    if found := file_type(image):
+        return f"the image is {found}, which this service does not read: convert it to a JPEG or PNG"
+    return f"the image is not a {READ_TYPES}: convert it to one of them"
+
+
+def _gif(image: bytes) -> ImageHeader:
+    found = gif.read(image)
+    return ImageHeader("image/gif", found.width, found.height, len(image), may_be_transparent=found.is_transparent)
+
+
+def _bmp(image: bytes) -> ImageHeader:
+    found = bmp.read(image)
+    return ImageHeader("image/bmp", found.width, found.height, len(image), may_be_transparent=True)
+
+
 def _png(image: bytes) -> ImageHeader:
     if len(image) < 26 or image[12:16] != b"IHDR":
         raise Undecodable("the PNG is broken (its header is missing): save it again")
-    width, height, depth = struct.unpack_from(">IIB", image, 16)
+    width, height, depth, colour = struct.unpack_from(">IIBB", image, 16)
     orientation: int | None = None
+    is_transparent = bool(colour & PNG_ALPHA)
     for name, offset, length in png.chunks(image):  # all of them, because their number is limited
+        is_transparent = is_transparent or name == b"tRNS"
         if orientation is None and name == b"eXIf":
             orientation = read_orientation(image[offset : offset + length])
         elif orientation is None and name == b"IDAT":  # decoders ignore an orientation after the pixels
             orientation = UPRIGHT
-    return ImageHeader("image/png", width, height, len(image), orientation or UPRIGHT, has_screen_colours=depth <= 8)
+    return ImageHeader("image/png", width, height, len(image), orientation or UPRIGHT, depth <= 8, is_transparent)
 
 
 def _jpeg(image: bytes) -> ImageHeader:
@@ -106,7 +133,7 @@ def _webp(image: bytes) -> ImageHeader:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", image, 26))
     else:
         raise Undecodable("the WebP is broken (it does not begin with a picture): save it again")
-    return ImageHeader("image/webp", width, height, len(image), orientation)
+    return ImageHeader("image/webp", width, height, len(image), orientation, may_be_transparent=True)
 
 
 def _webp_chunks(image: bytes) -> Iterator[tuple[bytes, int, int]]:

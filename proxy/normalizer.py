@@ -16,7 +16,9 @@ from proxy.admission_queue import ConcurrencyLimit
 from proxy.errors import Overloaded, TooLarge, Undecodable
 from proxy.image_header import ImageHeader
 
-FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+FORMATS: Final = {
+    "image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/gif": "GIF", "image/bmp": "BMP",
+}  # fmt: skip
 """Pillow's name of each media type. No other decoder may run."""
 QUALITY: Final = 95
 """The highest that Pillow's documentation recommends."""
@@ -30,6 +32,7 @@ MAX_SIDE: Final = 65_500
 """libjpeg's JPEG_MAX_DIMENSION. A PNG of one column and 50 million rows would take 1.1 GB to decode."""
 MAX_ASPECT_RATIO: Final = 16
 """A scaled image has at most this many times the pixels of a square whose side is the normalizer's."""
+STRIP_PIXELS: Final = 1_000_000
 UPRIGHT_TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -47,8 +50,9 @@ class Normalizer:
     """Decodes a large image once, so that the model servers and Redis handle a small one.
 
     The models scale every image to 224 or 299 pixels a side. An image that is much larger, or that the models would not
-    decode as an image viewer displays it (rotated by its EXIF orientation, CMYK, 16 bits, WebP), becomes a small
-    upright RGB JPEG. Other images pass unchanged and are not decoded.
+    decode as an image viewer displays it (rotated by its EXIF orientation, transparent, CMYK, 16 bits, WebP, GIF, BMP),
+    becomes a small upright RGB JPEG. Transparent pixels become white; of an animated GIF, the first picture counts.
+    Other images pass unchanged and are not decoded.
     """
 
     side: int
@@ -107,7 +111,7 @@ def to_upright_jpeg(image: bytes, header: ImageHeader, side: int) -> bytes:
         with Image.open(io.BytesIO(image), formats=[FORMATS[header.media_type]]) as decoder:
             if decoder.size != (header.width, header.height):
                 raise ValueError("its size is not the one in its header")
-            upright = _scale_and_rotate(decoder, size, header.orientation)
+            upright = _scale_and_rotate(decoder, size, header)
         out = io.BytesIO()
         upright.save(out, "JPEG", quality=QUALITY, subsampling=0)
     except MemoryError as error:
@@ -119,15 +123,34 @@ def to_upright_jpeg(image: bytes, header: ImageHeader, side: int) -> bytes:
     return out.getvalue()
 
 
-def _scale_and_rotate(image: Image.Image, size: tuple[int, int], orientation: int) -> Image.Image:
+def _scale_and_rotate(image: Image.Image, size: tuple[int, int], header: ImageHeader) -> Image.Image:
     image.draft(None, size)  # decodes a JPEG at the smallest size that is not below this one
-    scaled = _to_rgb(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    is_transparent = header.may_be_transparent and image.has_transparency_data
+    scaled = (_on_white(image) if is_transparent else _to_rgb(image)).resize(
+        size, Image.Resampling.BILINEAR, reducing_gap=2.0
+    )
     scaled.info.clear()  # otherwise Pillow writes the comment into the JPEG
-    return scaled.transpose(UPRIGHT_TRANSPOSE[orientation]) if orientation in UPRIGHT_TRANSPOSE else scaled
+    transpose = UPRIGHT_TRANSPOSE.get(header.orientation)
+    return scaled if transpose is None else scaled.transpose(transpose)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Convert strip by strip: the whole image with its alpha channel would take as much memory as the result again."""
+    if image.mode.startswith("I;16"):  # Pillow can't apply the transparent colour of a grey image of 16 bits
+        return _to_rgb(image)
+    image.load()  # before the result is allocated: the decoder's own memory is released when it has ended
+    rgb = Image.new("RGB", image.size)
+    rows = max(1, STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height))).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        white.alpha_composite(strip)
+        rgb.paste(white.convert("RGB"), (0, top))
+    return rgb
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert as the models' own decoders do: drop the alpha channel, and keep the upper 8 of 16 bits."""
+    """Convert as the models' own decoders do: keep the upper 8 of 16 bits."""
     if image.mode.startswith("I;16"):
         return image.point(lambda value: value * (1 / 256) + 0).convert("L").convert("RGB")
     return image.convert("RGB")

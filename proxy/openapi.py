@@ -25,7 +25,9 @@ BINARY: Final[dict[str, Any]] = {"type": "string", "format": "binary", "minLengt
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "image": _body(
         {
-            "application/json": _string_member("image_data", "A JPEG, PNG or WebP in base64. White space is ignored."),
+            "application/json": _string_member(
+                "image_data", "An image in base64: a JPEG, PNG, WebP, GIF or BMP. White space is ignored."
+            ),
             "image/*": {"schema": BINARY},
             "application/octet-stream": {"schema": BINARY},
             "multipart/form-data": {

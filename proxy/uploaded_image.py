@@ -10,7 +10,7 @@ from starlette.requests import Request
 from proxy.body import BodyRate, read_body
 from proxy.errors import FieldMissing, NotBase64, TooLarge
 from proxy.form import image_of
-from proxy.image_header import ImageHeader, read_header
+from proxy.image_header import READ_TYPES, ImageHeader, read_header
 from proxy.json_body import read_string
 
 WHITESPACE: Final = b" \t\r\n\f\v"
@@ -21,6 +21,7 @@ MAX_OVERHEAD_BYTES: Final = 64 * 1024
 MAX_LINE_BREAKS: Final = 0.04
 """Line breaks in base64, as a share of its length. CRLF after each 76 characters (RFC 2045) is 0.03."""
 BASE64_BODY_GROWTH: Final = BASE64_GROWTH * (1 + MAX_LINE_BREAKS)
+WEB_ADDRESSES: Final = ("http://", "https://")
 MAX_JSON_DELIMITERS: Final = 10_000
 """Base64 contains no commas and brackets."""
 
@@ -55,7 +56,7 @@ async def read_image(request: Request, limits: Limits) -> UploadedImage:
     else:
         image = image_from_json(body)
     if not image:
-        raise FieldMissing("the image is empty: send the bytes of a JPEG, PNG or WebP")
+        raise FieldMissing(f"the image is empty: send the bytes of a {READ_TYPES}")
     if len(image) > limits.max_bytes:
         raise TooLarge(f"the image has {len(image)} bytes, and the limit is {limits.max_bytes}: send a smaller file")
     header = read_header(image)
@@ -91,6 +92,8 @@ def decode_base64(encoded: str, key: str = "image_data") -> bytes:
         head, comma, encoded = encoded.partition(",")
         if not comma or not head.lower().endswith(";base64"):
             raise NotBase64(f"{key} is a data: URL without base64: it must begin with data:image/jpeg;base64,")
+    if encoded[:8].lower().startswith(WEB_ADDRESSES):
+        raise NotBase64(f"{key} is a web address, and this service fetches nothing: download it, and send it as base64")
     with suppress(ValueError):  # the fast path, without white space
         return pybase64.b64decode(encoded, validate=True)
     try:

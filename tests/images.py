@@ -108,3 +108,25 @@ def flat_png(width: int, height: int, *, colour: int = 2, depth: int = 8, is_int
         rows += b"".join(compressor.compress(row) for _ in range(top, height, down) if columns)
     body = rows + compressor.flush()
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+
+
+def gif_bomb(width: int, height: int) -> bytes:
+    """A GIF of a few bytes whose header declares any size. Its picture fills it."""
+    image = bytearray(encode_image("L", size=(8, 8), file_format="GIF"))
+    picture = image.index(b",\0\0\0\0\x08\0\x08\0")
+    for offset in (6, picture + 5):
+        struct.pack_into("<HH", image, offset, width, height)
+    return bytes(image)
+
+
+def gif_of_blocks(count: int) -> bytes:
+    """A small GIF with a comment of this many blocks of a byte each."""
+    image = encode_image("L", file_format="GIF")
+    picture = image.index(b",\0\0\0\0")
+    return image[:picture] + b"!\xfe" + b"\1x" * count + b"\0" + image[picture:]
+
+
+def form_of(*images: bytes) -> bytes:
+    """A form with the boundary `b` and several files in the field `image`."""
+    head = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+    return b"".join(head + image + b"\r\n" for image in images) + b"--b--\r\n"

@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from tests.images import encode_image
+from tests.images import encode_image, gif_of_blocks
 
 SCANS_BYTES: Final = 300_000
 IHDR_BYTES: Final = 25
@@ -76,6 +76,10 @@ def webp(size: tuple[int, int], **options: object) -> bytes:
     return encoded(Image.new("RGB", size), "WEBP", method=0, **options)
 
 
+def gif(size: tuple[int, int], **options: object) -> bytes:
+    return encoded(Image.new("P", size), "GIF", **options)
+
+
 @dataclass(frozen=True, slots=True)
 class Bomb:
     media_type: bytes
@@ -92,6 +96,14 @@ def _png(build: Callable[[], bytes]) -> Bomb:
 
 def _webp(build: Callable[[], bytes]) -> Bomb:
     return Bomb(b"image/webp", build)
+
+
+def _gif(build: Callable[[], bytes]) -> Bomb:
+    return Bomb(b"image/gif", build)
+
+
+def _bmp(build: Callable[[], bytes]) -> Bomb:
+    return Bomb(b"image/bmp", build)
 
 
 def compressed(name: bytes) -> bytes:
@@ -119,6 +131,9 @@ BOMBS: Final[Mapping[str, Bomb]] = {
     "PNG, compressed text of 200 MB": _png(lambda: png_with(compressed(b"zTXt"))),
     "PNG, colour profile of 200 MB": _png(lambda: png_with(compressed(b"iCCP"))),
     "PNG, 19 MB of empty chunks": _png(lambda: png_with(chunk(b"teSt", b"") * (19_000_000 // 12))),
+    "GIF, transparent, 50 megapixels": _gif(lambda: gif((7071, 7071), transparency=0)),
+    "GIF, 19 MB of blocks of a byte": _gif(lambda: gif_of_blocks(9_500_000)),
+    "BMP of one bit, 50 megapixels": _bmp(lambda: encoded(Image.new("1", (7071, 7071)), "BMP")),
     "WebP, 16 megapixels": _webp(lambda: webp((4000, 4000), quality=10)),
     "WebP, lossless, 16 megapixels": _webp(lambda: webp((4000, 4000), lossless=True)),
     "WebP, tall": _webp(lambda: webp((976, 16_383), quality=10)),

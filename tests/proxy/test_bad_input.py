@@ -13,6 +13,9 @@ from tests.images import (
     animated_webp,
     encode_image,
     flat_png,
+    form_of,
+    gif_bomb,
+    gif_of_blocks,
     jpeg_of_scans,
     png_bomb,
     png_of_chunks,
@@ -38,6 +41,7 @@ class Row:
 
 
 GIF: Final = encode_image(file_format="GIF")
+BMP: Final = encode_image(file_format="BMP")
 JPEG: Final = encode_image()
 PNG: Final = encode_image(file_format="PNG")
 SVG: Final = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
@@ -81,10 +85,21 @@ TABLE: Final = [
     Row("text as an image", 415, "unsupported-image", as_json(b"this is a text and not a picture")),
     Row("one zero byte", 415, "unsupported-image", as_json(b"\0")),
     Row("a thousand zero bytes", 415, "unsupported-image", as_json(b"\0" * 1000)),
-    Row("a GIF", 415, "unsupported-image", as_json(GIF)),
-    Row("a raw GIF", 415, "unsupported-image", GIF, {"content-type": "image/gif"}),
+    Row("a GIF cut off before its picture", 422, "undecodable", as_json(GIF[:40])),
+    Row("a GIF cut off in its pixels", 422, "undecodable", GIF[: len(GIF) * 2 // 3], {"content-type": "image/gif"}),
+    Row("a GIF bomb of 65,535x65,535", 413, "too-large", as_json(gif_bomb(65_535, 65_535))),
+    Row("a GIF of a million blocks", 422, "undecodable", as_json(gif_of_blocks(1_000_000))),
+    Row("a BMP cut off in its pixels", 422, "undecodable", as_json(BMP[:-100])),
+    Row("a BMP of run lengths", 415, "unsupported-image", as_json(BMP[:30] + b"\1" + BMP[31:])),
+    Row("a web address", 400, "not-base64", b'{"image_data": "https://example.com/cat.jpg"}'),
+    Row(
+        "a form with two files",
+        422,
+        "no-image",
+        form_of(JPEG, JPEG),
+        {"content-type": "multipart/form-data; boundary=b"},
+    ),
     Row("an SVG", 415, "unsupported-image", SVG, {"content-type": "image/svg+xml"}),
-    Row("a BMP", 415, "unsupported-image", as_json(encode_image(file_format="BMP"))),
     Row("a WebP cut off in its header", 422, "undecodable", as_json(encode_image(file_format="WEBP")[:20])),
     Row(
         "a WebP cut off in the middle",

@@ -42,6 +42,8 @@ WORST: Final[dict[str, Callable[[], bytes]]] = {
     "progressive JPEG": lambda: jpeg_of_scans(32, SIZE, components=4),
     "baseline JPEG, thin and long": lambda: encode_image(size=(763, 65_500)),
     "RGBA PNG of 16 bits, interlaced": lambda: flat_png(*SIZE, colour=6, depth=16, is_interlaced=True),
+    "transparent GIF": lambda: encode_image("L", SIZE, "GIF", transparency=0),
+    "BMP of one bit": lambda: encode_image("1", SIZE, "BMP"),
     "grey PNG of 16 bits": lambda: flat_png(*SIZE, colour=0, depth=16),
     "lossless WebP with a code for each block": lambda: webp_of_groups(WEBP_SIDE),
     "lossy WebP with a code for each block of alpha": lambda: webp_of_alpha_groups(lossy_webp(), WEBP_SIDE),

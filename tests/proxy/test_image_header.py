@@ -16,7 +16,7 @@ from tests.images import encode_image
 
 @given(
     st.tuples(st.integers(1, 300), st.integers(1, 300)),
-    st.sampled_from(["JPEG", "PNG", "WEBP"]),
+    st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP"]),
     st.booleans(),
     st.binary(max_size=200),
 )
@@ -27,6 +27,8 @@ def test_the_header_has_the_size_that_pillow_decodes(
         "JPEG": {"progressive": progressive, "comment": comment},
         "PNG": {},
         "WEBP": {"lossless": progressive, "icc_profile": comment},
+        "GIF": {"interlace": progressive, "comment": comment},
+        "BMP": {},
     }
     header = read_header(encode_image(size=size, file_format=file_format, **options_of[file_format]))
     assert (header.width, header.height) == size
@@ -45,7 +47,7 @@ def test_the_size_is_not_read_from_a_preview_in_the_metadata() -> None:
 
 STARTS: Final = (
     b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xc0", b"\xff\xd8\xff\xe1\x00\x40Exif\0\0MM\0*\0\0\0\x08",
-    b"RIFF\0\0\0\0WEBP", b"RIFF\0\0\0\0WEBPVP8X",
+    b"RIFF\0\0\0\0WEBP", b"RIFF\0\0\0\0WEBPVP8X", b"GIF89a\1\0\1\0\0\0\0", b"BM" + bytes(8) + b"\x36\0\0\0\x28\0\0\0",
 )  # fmt: skip
 
 
@@ -60,7 +62,7 @@ def test_arbitrary_bytes_have_a_header_or_are_refused(data: bytes, start: bytes)
 
 @given(st.data())
 def test_a_damaged_image_has_a_header_or_is_refused(data: st.DataObject) -> None:
-    image = bytearray(encode_image(file_format=data.draw(st.sampled_from(["JPEG", "PNG", "WEBP"]))))
+    image = bytearray(encode_image(file_format=data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP"]))))
     for _ in range(data.draw(st.integers(1, 8))):
         image[data.draw(st.integers(0, len(image) - 1))] = data.draw(st.integers(0, 255))
     with suppress(BadRequest):

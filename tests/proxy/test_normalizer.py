@@ -59,7 +59,7 @@ def encode(image: Image.Image, file_format: str = "JPEG", **options: Any) -> byt
         pytest.param(encode_image(progressive=True), id="progressive JPEG"),
         pytest.param(encode_image(**exif(1)), id="JPEG with metadata, upright"),
         pytest.param(encode_image(exif=b"Exif\0\0nonsense"), id="JPEG with broken metadata"),
-        pytest.param(encode_image("RGBA", file_format="PNG"), id="PNG"),
+        pytest.param(encode_image(file_format="PNG"), id="PNG"),
         pytest.param(encode_image("P", file_format="PNG"), id="palette PNG"),
         pytest.param(encode_image(size=(895, 2000)), id="just below twice the side"),
     ],
@@ -91,7 +91,17 @@ def corners(image: Image.Image) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize(
     ("mode", "file_format"),
-    [("CMYK", "JPEG"), ("I;16", "PNG"), ("RGB", "WEBP"), ("RGBA", "WEBP")],
+    [
+        ("CMYK", "JPEG"),
+        ("I;16", "PNG"),
+        ("RGBA", "PNG"),
+        ("RGB", "WEBP"),
+        ("RGBA", "WEBP"),
+        ("L", "GIF"),
+        ("RGB", "BMP"),
+        ("L", "BMP"),
+        ("RGBA", "BMP"),
+    ],
 )
 @pytest.mark.parametrize("size", [(64, 48), (1600, 1200)])
 async def test_an_image_of_an_unusual_mode_or_type_becomes_an_rgb_jpeg(
