@@ -11,8 +11,8 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --require-hashes
 TEST_PROCESSES ?= 2
 FUZZ_SECONDS   ?= 60
-CODE   := background_task backend bench deploy file_lock harness image_structure imagenet_export imagenet_inception_v3 \
-          imagenet_mobilenet_v2 job_store local_tf_serving proxy service_log service_settings tensorflow_protos tests \
+CODE   := background_task backend bench deploy file_lock harness image_structure imagenet_inception_v3 \
+          imagenet_mobilenet_v2 job_store local_tf_serving model_export proxy service_log service_settings tensorflow_protos tests \
           tf_serving_client
 
 # Docker settings. Each can be overridden: make build_all DOCKER_REPOSITORY=me/mine IMAGE_VERSION=1.2.3

@@ -3,15 +3,9 @@
 import sys
 from typing import Final
 
-from imagenet_export.architecture import Architecture
-from imagenet_export.command import main
+from model_export.command import main
 
-INCEPTION_V3: Final = Architecture(
-    name="inception_v3",
-    constructor="InceptionV3",
-    input_size=299,
-    keras_weights_file="inception_v3_weights_tf_dim_ordering_tf_kernels.h5",
-)
+INCEPTION_V3: Final = ("InceptionV3", "--name", "inception_v3", "--background")
 
 if __name__ == "__main__":
-    sys.exit(main(INCEPTION_V3))
+    sys.exit(main([*INCEPTION_V3, *sys.argv[1:]]))

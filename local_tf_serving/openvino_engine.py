@@ -1,4 +1,4 @@
-"""Runs the OpenVINO IR that imagenet_export/openvino_ir.py writes beside a SavedModel; Pillow decodes the images."""
+"""Runs the OpenVINO IR that model_export/openvino_ir.py writes beside a SavedModel; Pillow decodes the images."""
 
 import math
 import os
@@ -30,6 +30,8 @@ SIGNATURES_FILE: Final = "signatures.pb"
 DEVICE: Final = "CPU"
 MAX_WAIT_S: Final = 60.0
 """OpenVINO takes a wait's timeout as an int of milliseconds, so longer ones are split."""
+RESIZE_INFO: Final = ["model_export", "resize"]
+"""Where an IR's `rt_info` says how to resize images, unless they are stretched."""
 PRECISION_TYPES: Final = {"float32": openvino.Type.f32, "bfloat16": openvino.Type.bf16}
 
 
@@ -71,6 +73,9 @@ class OpenVINOEngine:
             definitions = MetaGraphDef.FromString(path.with_name(SIGNATURES_FILE).read_bytes()).signature_def
             model = self._core.read_model(path)
             _, height, width, channels = model.input().partial_shape
+            resize = model.get_rt_info(RESIZE_INFO).astype(str) if model.has_rt_info(RESIZE_INFO) else "stretch"
+            if resize not in pixels.RESIZE:
+                raise DataLoss(f"cannot load {path}: this server cannot resize images by {resize!r}; update it")
             model.reshape([1, height, width, channels])  # a third faster than with a dynamic batch size
             compiled = self._core.compile_model(model, DEVICE, self._config)
         except (OSError, DecodeError, RuntimeError, ValueError) as error:  # OpenVINO raises RuntimeError
@@ -79,7 +84,7 @@ class OpenVINOEngine:
         service_log.get_logger().info(
             "engine selected", engine="openvino", precision=self.precision, streams=streams, ir=str(path)
         )
-        return OpenVINOServable(compiled, dict(definitions))
+        return OpenVINOServable(compiled, dict(definitions), pixels.RESIZE[resize])
 
     def _choose_precision(self, option: str) -> str:
         """`auto` is bfloat16 if the CPU supports it."""
@@ -91,7 +96,10 @@ class OpenVINOEngine:
 class OpenVINOServable:
     """Accepts calls from any number of threads. OpenVINO computes the images of all of them in order of arrival."""
 
-    def __init__(self, compiled: openvino.CompiledModel, signature_defs: Mapping[str, SignatureDef]) -> None:
+    def __init__(
+        self, compiled: openvino.CompiledModel, signature_defs: Mapping[str, SignatureDef], fill: pixels.Fill
+    ) -> None:
+        self._fill = fill
         self.signature_defs = signature_defs
         self._compiled = compiled
         self._outputs = {next(iter(output.get_names())): index for index, output in enumerate(compiled.outputs)}
@@ -107,7 +115,7 @@ class OpenVINOServable:
             raise InvalidArgument(f"the input must be a vector of images, but its shape is {list(images.shape)}")
         indices = [self._outputs[alias] for alias in outputs]
         results = {index: np.empty((len(images), *self._shapes[index]), np.float32) for index in indices}
-        batch = _Batch(results, timeout, self._idle)
+        batch = _Batch(results, timeout, self._idle, self._fill)
         try:
             for position, image in enumerate(images):
                 if len(batch.started) == self._max_started:
@@ -133,7 +141,10 @@ class OpenVINOServable:
 class _Batch:
     """Computes the images of one call and writes the outputs of each into its row of the results."""
 
-    def __init__(self, results: Mapping[int, Array], timeout: timedelta | None, idle: list[Any]) -> None:
+    def __init__(
+        self, results: Mapping[int, Array], timeout: timedelta | None, idle: list[Any], fill: pixels.Fill
+    ) -> None:
+        self._fill = fill
         self.started: deque[tuple[int, Any]] = deque()
         self._results = results
         self._deadline_s = math.inf if timeout is None else time.monotonic() + timeout.total_seconds()
@@ -141,7 +152,7 @@ class _Batch:
 
     def start(self, position: int, image: bytes, request: Any) -> None:
         try:
-            pixels.fill(request.get_input_tensor().data[0], image)
+            self._fill(request.get_input_tensor().data[0], image)
             self._remaining_s()
         except ServingError:
             self._idle.append(request)

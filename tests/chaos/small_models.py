@@ -103,7 +103,7 @@ def write_ir(function: Any, version: Path) -> None:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    from imagenet_export.openvino_ir import FOLDER
+    from model_export.openvino_ir import FOLDER
 
     folder = version / FOLDER
     folder.mkdir(parents=True)

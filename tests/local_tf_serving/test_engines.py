@@ -16,8 +16,8 @@ from PIL import Image
 
 from harness.models import PHOTOGRAPHS, has_trained
 from local_tf_serving.errors import Code, ServingError
-from tests.imagenet_export import images
 from tests.local_tf_serving.loaded_model import LoadedModel, loaded_model, newest_version, string_array
+from tests.model_export import images
 
 TOLERANCE: Final = 0.01
 BFLOAT16_TOLERANCE: Final = 0.06

@@ -4,18 +4,19 @@ import random
 import struct
 import zlib
 from functools import cache, partial
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from imagenet_export import serving_graph
 from local_tf_serving import pixels
 from local_tf_serving.errors import InvalidArgument
-from tests.imagenet_export import images
+from model_export import serving_graph
+from model_export.recipe import Recipe, Resize
 from tests.images import flat_png, jpeg_of_scans, png_of_chunks
+from tests.model_export import images
 
 SIZE: Final = 224
 READABLE: Final = {
@@ -26,17 +27,23 @@ UNREADABLE: Final = images.unreadable()
 
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
 
-reference = tf.function(partial(serving_graph.pixels, SIZE), input_signature=[tf.TensorSpec([None], tf.string)])
+
+def reference_of(resize: Resize) -> Any:
+    recipe = Recipe("model", "MobileNetV2", size=SIZE, resize=resize)
+    return tf.function(partial(serving_graph.pixels, recipe), input_signature=[tf.TensorSpec([None], tf.string)])
 
 
-def by_pillow(image: bytes) -> Pixels:
+REFERENCES: Final = {resize: reference_of(resize) for resize in get_args(Resize)}
+
+
+def by_pillow(image: bytes, resize: Resize = "stretch") -> Pixels:
     filled = np.full((SIZE, SIZE, 3), -1, np.float32)
-    pixels.fill(filled, image)
+    pixels.RESIZE[resize](filled, image)
     return filled
 
 
-def by_tensorflow(image: bytes) -> Pixels:
-    expected: Pixels = reference(tf.constant([image])).numpy()[0]
+def by_tensorflow(image: bytes, resize: Resize = "stretch") -> Pixels:
+    expected: Pixels = REFERENCES[resize](tf.constant([image])).numpy()[0]
     return expected
 
 
@@ -52,6 +59,30 @@ def is_rejected(image: bytes) -> bool:
     except InvalidArgument:
         return True
     return False
+
+
+@pytest.mark.parametrize("size", [(451, 300), (300, 451), (256, 256), (224, 700), (37, 90), (1, 300), (5, 1)], ids=str)
+def test_a_crop_has_the_same_pixels_as_in_tensorflow(size: tuple[int, int]) -> None:
+    image = images.encoded(images.cat().resize(size), "PNG")
+    np.testing.assert_allclose(by_pillow(image, "crop"), by_tensorflow(image, "crop"), atol=0.05)
+
+
+@pytest.mark.parametrize("size", [(451, 300), (300, 451), (1200, 400), (90, 37)], ids=str)
+def test_a_crop_has_the_pixels_of_a_resize_of_the_shorter_side_followed_by_a_crop_of_the_centre(
+    size: tuple[int, int],
+) -> None:
+    """What torchvision's Resize(256) and CenterCrop(224) do, with Pillow's unrounded bands."""
+    image = images.cat().resize(size)
+    width, height = (int(256 * side / min(size)) for side in size)
+    left, top = round((width - SIZE) / 2), round((height - SIZE) / 2)
+    bands = [band.convert("F").resize((width, height), Image.Resampling.BILINEAR) for band in image.split()]
+    expected = np.stack([np.asarray(band) for band in bands], axis=-1)[top : top + SIZE, left : left + SIZE]
+    np.testing.assert_allclose(by_pillow(images.encoded(image, "PNG"), "crop"), expected, atol=0.01)
+
+
+def test_a_crop_of_a_very_long_image_takes_little_memory_in_tensorflow() -> None:
+    image = images.encoded(images.cat().resize((2, 60_000)), "PNG")
+    np.testing.assert_allclose(by_pillow(image, "crop"), by_tensorflow(image, "crop"), atol=0.5)
 
 
 @pytest.mark.parametrize("kind", READABLE)
