@@ -1,6 +1,7 @@
 """The steps of one export, from a recipe to a published version. Importing this starts TensorFlow."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,8 +79,9 @@ def export(
         loaded = source.of_network(built, options.precision, progress, must_fuse=False)
     else:
         origin, loaded = origin_of_own(location), source.load_own(recipe, location, options.precision, progress)
-    prepared = _prepare(recipe, location, loaded, origin, options, progress)
-    return _publish(prepared, folder, options, progress)
+    with closing(loaded):
+        prepared = _prepare(recipe, location, loaded, origin, options, progress)
+        return _publish(prepared, folder, options, progress)
 
 
 def _better_version(recipe: Recipe, folder: ModelFolder, origin: Origin, progress: Progress) -> Version | None:

@@ -1,7 +1,9 @@
 """A loaded source: the model from which a version is made, as functions of TensorFlow tensors."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -37,7 +39,14 @@ class Source:
     """It takes a batch of exactly one."""
 
     tracked: Any = None
-    """What owns its variables, lookup tables and files."""
+    """What owns its variables and lookup tables."""
+
+    directory: "tempfile.TemporaryDirectory[str] | None" = None
+    """Holds the files of its lookup tables, which the version copies."""
+
+    def close(self) -> None:
+        if self.directory is not None:
+            self.directory.cleanup()
 
 
 def of_network(network: keras.Model, precision: Precision, progress: Progress, *, must_fuse: bool) -> Source:
@@ -68,8 +77,15 @@ def load_own(recipe: Recipe, location: Location, precision: Precision, progress:
             return Source(call, call, call, size, is_single, tracked=loaded)
     if recipe.input == "image":
         return of_network(network, precision, progress, must_fuse=False)
-    call = own_keras.call(network)
-    return Source(call, call, call, is_single=own_keras.is_single(network), tracked=network)
+    return _of_text_network(network, recipe)
+
+
+def _of_text_network(network: keras.Model, recipe: Recipe) -> Source:
+    """Keras's own export is wrapped: sessions do not restore the variables of Keras's layers, only those it exports."""
+    directory = tempfile.TemporaryDirectory()
+    network.export(directory.name, verbose=False)
+    loaded, call, _, is_single = own_saved_model.load(Path(directory.name), recipe)
+    return Source(own_keras.call(network), call, call, None, is_single, tracked=loaded, directory=directory)
 
 
 def with_size(recipe: Recipe, source: Source) -> Recipe:

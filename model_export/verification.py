@@ -1,5 +1,6 @@
 """Verifies a written version before it is published: its scores must equal those of the source it was made from."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,20 +75,14 @@ def verify(version: Path, expectation: Expectation, precision: Precision = "floa
 
 
 def predict(version: Path, inputs: list[bytes]) -> Scores:
-    """Scores, float32 [N, L], of the SavedModel in `version`, which is read from its files."""
-    if (version / "variables").is_dir():
-        signature = tf.saved_model.load(str(version)).signatures[SIGNATURE]
-        (alias,) = signature.structured_input_signature[1]
-        loaded: Scores = signature(**{alias: tf.constant(inputs)})[SCORES].numpy()
-        return loaded
-    (meta_graph,) = saved_model.read(version).meta_graphs
-    definition = meta_graph.signature_def[SIGNATURE]
-    (info,) = definition.inputs.values()
-    with tf.Graph().as_default() as graph:
-        tf.graph_util.import_graph_def(meta_graph.graph_def, name="")
-        with tf.compat.v1.Session(graph=graph) as session:
-            scores: Scores = session.run(definition.outputs[SCORES].name, {info.name: inputs})
-            return scores
+    """Scores, float32 [N, L], of the SavedModel in `version`, which is loaded into a session, as servers do."""
+    tf.get_logger().setLevel(logging.ERROR)  # it would recommend another loader
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(version))
+        definition = meta_graph.signature_def[SIGNATURE]
+        (info,) = definition.inputs.values()
+        scores: Scores = session.run(definition.outputs[SCORES].name, {info.name: inputs})
+        return scores
 
 
 def _scaled(recipe: Recipe, pixels: Scores) -> tf.Tensor:
