@@ -51,7 +51,7 @@ def text_classifier(seed: int = 1) -> keras.Model:
     return keras.Model(inputs, outputs)
 
 
-class Channels(tf.Module):
+class Channels(tf.Module):  # type: ignore[misc] # TensorFlow is not analysed
     """A SavedModel as other frameworks' converters write it: NCHW, and a batch of one only, if `batch` is 1."""
 
     def __init__(self, model: keras.Model, batch: int | None) -> None:

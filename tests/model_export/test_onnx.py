@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from model_export.applications import Scale
 from tests.model_export import own_models
-from tests.model_export.own_models import run_export
-from tests.model_export.test_own_models import SCALED, SIZE, assert_served_as, pixels, softmax
+from tests.model_export.own_models import SIZE, run_export
+from tests.model_export.test_own_models import SCALED, assert_served_as, pixels, softmax
 
 pytestmark = [
     pytest.mark.slow,

@@ -123,7 +123,7 @@ def test_a_text_classifier_takes_strings_and_keeps_its_vocabulary(tmp_path: Path
 def test_a_model_that_decodes_images_itself_is_served_as_bytes(tmp_path: Path) -> None:
     network = own_models.network()
 
-    class Decoding(tf.Module):
+    class Decoding(tf.Module):  # type: ignore[misc] # TensorFlow is not analysed
         def __init__(self) -> None:
             super().__init__()
             self.network = network
