@@ -93,6 +93,10 @@ lint: $(VENV)/.dev ## Check style, types and Dockerfiles
 	@$(BIN)/mypy $(CODE)
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile.* */Dockerfile; fi
 
+.PHONY: audit
+audit: $(VENV)/.dev ## Look for known vulnerabilities in the dependencies, and for secrets in the files
+	@$(BIN)/python -m deploy.audit
+
 .PHONY: format
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix --quiet . || true
