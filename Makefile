@@ -146,6 +146,11 @@ push_backend: ; $(DOCKER) push $(IMAGE)_sync_async_backend_$(IMAGE_VERSION)
 .PHONY: c_build
 c_build: build_all ## Same as build_all
 
+# The sum in proxy/memory.py, which depends on WORKERS. Like Compose, make reads .env, unless the shell sets the variable.
+DOTENV = $(shell sed -n 's/^$(1)=//p' .env 2>/dev/null | tr -d \"\')
+c_up: export PROXY_MEM_LIMIT ?= $(or $(call DOTENV,PROXY_MEM_LIMIT),$(shell \
+        echo $$((1034 + 630 * $(or $(WORKERS),$(call DOTENV,WORKERS),1))))m)
+
 .PHONY: c_up
 c_up: ## Start the containers on localhost:8000 and wait until they are healthy. BACKEND_REPLICAS=3
 	@$(PYTHON) deploy/docker/preflight.py $(or $(PORT),8000) "$(DOCKER)" "$(COMPOSE)" $(IMAGES)
