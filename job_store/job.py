@@ -21,9 +21,9 @@ class JobStatus(enum.StrEnum):
     FAILED = "failed"
     """The accurate model rejected the payload, or the attempts are used up. Final, unless the job is replayed."""
     CANCELED = "canceled"
-    """Canceled by the client. Final."""
+    """Reserved for jobs that the client canceled: final, but no transition leads to it yet."""
     ABORTED = "aborted"
-    """Its deadline passed before a worker claimed it. Final."""
+    """Reserved for jobs whose deadline passed before a claim: final, but no transition leads to it yet."""
 
     @property
     def is_final(self) -> bool:

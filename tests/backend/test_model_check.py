@@ -7,41 +7,41 @@ import pytest
 from redis.asyncio import Redis
 
 from job_store import JobStatus
-from tests.backend.world import GOOD_IMAGE, World, fail_first, outcomes, succeed
+from tests.backend.scripted_worker import GOOD_IMAGE, ScriptedWorker, fail_first, outcomes, succeed
 from tf_serving_client import ImageRejected, ModelUnavailable
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 async def test_a_wrong_model_that_rejects_every_image_fails_no_job(redis: Redis) -> None:
-    world = World(redis, succeed)
+    worker = ScriptedWorker(redis, succeed)
     rejected: list[bytes] = []
 
     def reject(payloads: Sequence[bytes]) -> None:
         rejected.extend(payloads)
         if len(rejected) > 20:
-            world.model.script = succeed  # the right model is served
+            worker.model.script = succeed  # the right model is served
         raise ImageRejected("m", "input tensor alias not found in signature: image_bytes")
 
-    world.model.script = reject
-    assert outcomes(await world.work(await world.claim_jobs(b"a", b"b"))) == [(JobStatus.SUCCEEDED, 1)] * 2
+    worker.model.script = reject
+    assert outcomes(await worker.work(await worker.claim_jobs(b"a", b"b"))) == [(JobStatus.SUCCEEDED, 1)] * 2
 
 
 async def test_a_model_that_is_unavailable_when_a_rejection_is_checked_fails_no_job(redis: Redis) -> None:
-    world = World(redis, fail_first(ImageRejected("m", "bad"), ModelUnavailable("m", "connection lost")))
-    assert outcomes(await world.work(await world.claim_jobs(b"a"))) == [(JobStatus.SUCCEEDED, 1)]
+    worker = ScriptedWorker(redis, fail_first(ImageRejected("m", "bad"), ModelUnavailable("m", "connection lost")))
+    assert outcomes(await worker.work(await worker.claim_jobs(b"a"))) == [(JobStatus.SUCCEEDED, 1)]
 
 
 async def test_jobs_are_requeued_when_the_worker_stops_while_the_model_is_wrong(redis: Redis) -> None:
-    world = World(redis, succeed)
+    worker = ScriptedWorker(redis, succeed)
 
     def reject(payloads: Sequence[bytes]) -> None:
         if GOOD_IMAGE in payloads:
-            asyncio.get_running_loop().call_soon(world.stopping.set)
+            asyncio.get_running_loop().call_soon(worker.stopping.set)
         raise ImageRejected("m", "wrong model")
 
-    world.model.script = reject
-    job_id = await world.store.submit(b"a", {})
-    async with world.worker(batch_size=1):
-        await world.stopping.wait()
-    assert outcomes(await world.jobs([job_id])) == [(JobStatus.QUEUED, 0)]
+    worker.model.script = reject
+    job_id = await worker.store.submit(b"a", {})
+    async with worker.loop(batch_size=1):
+        await worker.stopping.wait()
+    assert outcomes(await worker.jobs([job_id])) == [(JobStatus.QUEUED, 0)]
