@@ -68,7 +68,7 @@ fast_tests: $(VENV)/.dev
 
 .PHONY: test
 test: system_packages $(VENV)/.dev ## Run all tests except those of the containers
-	@exec $(BIN)/python -m pytest --ignore=tests/compose --ignore=tests/attack/test_attacks.py -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest --ignore=tests/compose -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: chaos
 chaos: system_packages $(VENV)/.dev ## Inject faults under load and count lost and duplicated jobs. CHAOS_ARGS="--times 2"
