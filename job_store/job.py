@@ -1,4 +1,4 @@
-"""A job, its statuses, and a worker's claim on it."""
+"""A job, its statuses, its owner, and a worker's claim on it."""
 
 import enum
 import json
@@ -44,6 +44,8 @@ class Job:
     started_at: datetime | None
     completed_at: datetime | None
     expires_at: datetime
+    owner: str | None = None
+    """The `Owner.id` that was submitted with it."""
 
     @classmethod
     def from_redis(cls, job_id: str, fields: Mapping[bytes, bytes], expires_at_ms: int) -> Self:
@@ -60,7 +62,18 @@ class Job:
             started_at=_time(fields[b"started_at"]) if b"started_at" in fields else None,
             completed_at=_time(fields[b"completed_at"]) if b"completed_at" in fields else None,
             expires_at=_time(expires_at_ms),
+            owner=fields[b"owner"].decode() if b"owner" in fields else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Counts its unfinished jobs, so that no owner can fill the backlog."""
+
+    id: str
+    """Any text but an empty one. The store does not interpret it."""
+    max_queued: int = 0
+    """How many unfinished jobs it may have when it submits another. 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
