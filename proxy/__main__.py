@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 import service_log
 from job_store import StoreUnavailable, UnsuitableRedis, check_redis, connect
+from proxy.api_keys import ApiKeys, BadKeysFile
 from proxy.app import create_app
 from proxy.memory import warn_if_too_little
 from proxy.server import serve
@@ -33,16 +34,25 @@ async def _check_redis(settings: Settings) -> None:
         await check_redis(redis)
 
 
+def _log_api_keys(keys: ApiKeys | None) -> None:
+    if keys is None:
+        service_log.get_logger().info("api keys not required", reason="API_KEYS_FILE is not set")
+    else:
+        service_log.get_logger().info("api keys read", keys=len(keys))
+
+
 def main() -> None:
     settings = configure_process()
     for old in RENAMED.keys() & os.environ.keys():
         service_log.get_logger().warning("setting renamed", ignored=old, use=RENAMED[old])
     try:
         read_labels(settings.labels)
+        keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
         with suppress(StoreUnavailable):  # checked again when Redis responds: the fast answer does not need it
             asyncio.run(_check_redis(settings))
-    except (BadLabels, UnsuitableRedis) as error:
+    except (BadKeysFile, BadLabels, UnsuitableRedis) as error:
         sys.exit(f"proxy: {error}")
+    _log_api_keys(keys)
     warn_if_too_little(settings)
     serve(settings)
 

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
 
 import service_log
+from job_store import Owner
 from proxy import openapi
+from proxy.authentication import CurrentClient
 from proxy.refinement_queue import Accepted, Shed
 from proxy.resources import Resources
 from proxy.timings import PREDICT, Timings
@@ -57,40 +59,41 @@ async def metadata() -> Response:
 
 
 @router.get("/predict/test", responses=openapi.prediction_responses())
-async def predict_test(resources: AppResources) -> Response:
+async def predict_test(resources: AppResources, client: CurrentClient) -> Response:
     """Predict the test image."""
-    return await answer_now(resources, resources.test_image, Timings())
+    return await answer_now(resources, resources.test_image, Timings(), client.owner)
 
 
 @router.post("/predict", openapi_extra=openapi.IMAGE_BODY, responses=openapi.prediction_responses(*openapi.BODY_ERRORS))
 async def predict(request: Request) -> Response:
     """Answer now with the fast model, and queue the image for the accurate one."""
     resources = await app_resources(request)
+    client = resources.authentication.identify(request)
     uploaded = await read_image(request, resources.limits)
     timings = Timings()
     image = await resources.normalizer.normalize(uploaded.data, uploaded.header)
     if image is not uploaded.data:
         timings.record("normalize")
-    return await answer_now(resources, image, timings)
+    return await answer_now(resources, image, timings, client.owner)
 
 
 @router.get("/job/{job_id}", responses=openapi.job_responses())
-async def job(job_id: str, resources: AppResources) -> Response:
+async def job(job_id: str, resources: AppResources, client: CurrentClient) -> Response:
     """The accurate model's label: empty while the job is pending or if it failed, null for an unknown job."""
     found = await resources.store.find(job_id)
-    if found is None:
+    if found is None or not client.may_read(found):
         return _json({job_id: {"prediction": None}})
     return _json({job_id: {"prediction": found.output["label"] if found.output else ""}})
 
 
-async def answer_now(resources: Resources, image: bytes, timings: Timings) -> Response:
+async def answer_now(resources: Resources, image: bytes, timings: Timings, owner: Owner | None) -> Response:
     """Classify with the fast model, then queue the job.
 
     The fast model goes first because it decodes the image: an image that it rejects never reaches the queue.
     """
     provisional = await resources.fast_model.classify(image)
     timings.record(PREDICT)
-    submission = await resources.refinement_queue.submit(image, provisional)
+    submission = await resources.refinement_queue.submit(image, provisional, owner)
     timings.record("queue")
     # The line is written after the response is sent, so that no client waits for the log.
     asyncio.get_running_loop().call_soon(_log, submission, provisional, timings)

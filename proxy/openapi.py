@@ -3,6 +3,8 @@
 from collections import defaultdict
 from typing import Any, Final
 
+from fastapi import FastAPI
+
 from job_store import StoreUnavailable
 from proxy import errors
 from proxy.problems import MEDIA_TYPE, PROBLEMS, Problem
@@ -58,7 +60,8 @@ JOB: Final[dict[str, Any]] = {
         "properties": {
             "prediction": {
                 "type": ["string", "null"],
-                "description": "Empty while the job is pending or if it failed; null for an unknown or expired job.",
+                "description": "Empty while the job is pending or if it failed; null for a job that is unknown, has "
+                "expired, or belongs to another client's API key.",
             }
         },
     },
@@ -79,17 +82,36 @@ PROBLEM: Final[dict[str, Any]] = {
         "trace_id": {"type": "string", "description": "The request id, as in `X-Request-ID` and the log."},
     },
 }
+CLIENT_ERRORS: Final = (errors.NotAuthenticated, errors.RateExceeded)
 BODY_ERRORS: Final = tuple(errors.BadRequest.__subclasses__())
 MODEL_ERRORS: Final = (errors.Overloaded, ImageRejected, ModelTooSlow, ModelBusy, ModelUnavailable, ContractBroken)
+
+API_KEY: Final[dict[str, Any]] = {"type": "http", "scheme": "bearer", "description": "An API key."}
+
+
+def require_api_keys(app: FastAPI) -> None:
+    """Document that the operations with a 401 response need an API key."""
+    original = app.openapi
+
+    def document() -> dict[str, Any]:
+        described = original()
+        described.setdefault("components", {}).setdefault("securitySchemes", {})["apiKey"] = API_KEY
+        for path in described["paths"].values():
+            for operation in path.values():
+                if "401" in operation["responses"]:
+                    operation["security"] = [{"apiKey": []}]
+        return described
+
+    app.openapi = document  # type: ignore[method-assign] # as FastAPI's documentation does
 
 
 def prediction_responses(*more: type[Exception]) -> Responses:
     """The responses of an endpoint that calls the fast model."""
-    return responses(PREDICTION, *more, *MODEL_ERRORS)
+    return responses(PREDICTION, *CLIENT_ERRORS, *more, *MODEL_ERRORS)
 
 
 def job_responses() -> Responses:
-    return responses(JOB, StoreUnavailable)
+    return responses(JOB, *CLIENT_ERRORS, StoreUnavailable)
 
 
 def responses(schema: dict[str, Any], *failures: type[Exception]) -> Responses:

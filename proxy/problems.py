@@ -2,7 +2,8 @@
 
 import logging
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -27,6 +28,7 @@ class Problem:
     title: str
     retry_after_s: int | None = None
     closes_connection: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
@@ -42,6 +44,15 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     ),
     errors.Undecodable: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
     errors.Overloaded: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many concurrent requests", 1),
+    errors.NotAuthenticated: Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthenticated",
+        "A valid API key is required",
+        closes_connection=True,
+        headers={"WWW-Authenticate": "Bearer"},
+    ),
+    errors.Forbidden: Problem(HTTPStatus.FORBIDDEN, "forbidden", "The API key does not allow this"),
+    errors.RateExceeded: Problem(HTTPStatus.TOO_MANY_REQUESTS, "rate-exceeded", "Too many requests", 1),
     ImageRejected: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
     ModelTooSlow: Problem(HTTPStatus.GATEWAY_TIMEOUT, "too-slow", "The fast model did not respond in time"),
     ModelBusy: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-busy", "The fast model is busy", 1),
@@ -108,7 +119,9 @@ class UnexpectedErrors:
 async def _respond(request: Request, error: Exception) -> Response:
     problem = PROBLEMS[type(error)]
     _log(request, problem, error)
-    return problem_response(request, problem, DETAILS.get(type(error)) or PYTHON_OBJECT.sub("", str(error)))
+    response = problem_response(request, problem, DETAILS.get(type(error)) or PYTHON_OBJECT.sub("", str(error)))
+    response.headers.update(getattr(error, "headers", {}))
+    return response
 
 
 async def _respond_to_http_exception(request: Request, error: Exception) -> Response:
@@ -162,7 +175,9 @@ def problem_body(problem: Problem, detail: str, *, instance: str, trace_id: str)
 
 def problem_response(request: Request, problem: Problem, detail: str) -> Response:
     body = problem_body(problem, detail, instance=request.url.path, trace_id=request.state.request_id)
-    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
+    headers = dict(problem.headers)
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
     if problem.closes_connection:  # RFC 9110, 15.5.9: the rest of the body must not be parsed as a request
         headers["Connection"] = "close"
     return Response(body, problem.status, headers, media_type=MEDIA_TYPE)

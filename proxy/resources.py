@@ -9,9 +9,12 @@ import grpc.aio
 
 from background_task import background_task
 from job_store import JobStore, Policy, check_redis_when_up, connect
+from proxy.api_keys import ApiKeys
+from proxy.authentication import Authentication
 from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
 from proxy.normalizer import Normalizer, normalizer
+from proxy.rate_limits import RateLimits
 from proxy.refinement_queue import MIN_BYTES_PER_S, RefinementQueue
 from proxy.settings import Settings
 from proxy.uploaded_image import Limits
@@ -28,6 +31,7 @@ class Resources:
     byte_budget: ByteBudget
     normalizer: Normalizer
     test_image: bytes
+    authentication: Authentication
 
 
 @asynccontextmanager
@@ -67,7 +71,20 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
                 )
             ),
             test_image=settings.test_image.read_bytes(),
+            authentication=await stack.enter_async_context(_authentication(settings)),
         )
+
+
+@asynccontextmanager
+async def _authentication(settings: Settings) -> AsyncIterator[Authentication]:
+    rate_limits = RateLimits(settings.workers)
+    limits = settings.max_queued_per_client, settings.rate_per_client
+    if settings.api_keys_file is None:
+        yield Authentication(None, rate_limits, *limits)
+        return
+    keys = ApiKeys(settings.api_keys_file)
+    async with background_task(keys.keep_current()):
+        yield Authentication(keys, rate_limits, *limits)
 
 
 def _fast_model(settings: Settings, channel: grpc.aio.Channel) -> Batcher:
