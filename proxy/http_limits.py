@@ -28,6 +28,7 @@ class HttpLimits:
 LIMITS_KEY: Final = "http_limits"
 BUDGET_KEY: Final = "byte_budget"
 LISTENERS_KEY: Final = "listeners"
+TURNS_KEY: Final = "turns"
 """Keys of the lifespan state. The listeners are the sockets that accept connections."""
 UPLOAD_KEY: Final = "upload"
 """Key of a request's `Upload` in its state."""

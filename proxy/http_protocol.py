@@ -7,7 +7,6 @@ unanswered, lets other connections have their turn, counts the bytes that belong
 takes. Bodies, and what it buffers, count against the byte budget of all uploads as they arrive.
 """
 
-import asyncio
 import sys
 from http import HTTPStatus
 from typing import Any, Final, cast
@@ -20,15 +19,10 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from proxy.byte_budget import ByteBudget, Upload
 from proxy.http_closing import ClosingHttpProtocol
 from proxy.http_flow import ResponseTransport
-from proxy.http_limits import BUDGET_KEY, UPLOAD_KEY
+from proxy.http_limits import BUDGET_KEY, TURNS_KEY, UPLOAD_KEY
+from proxy.http_pieces import piece_size
+from proxy.http_turns import Turns
 
-HEAD_END: Final = b"\r\n\r\n"
-MIN_HEAD_BYTES: Final = len(b"GET / HTTP/1.1")
-"""No head ends before this offset. Input that consists of blank lines is not cut into smaller pieces."""
-HEAD_PIECE_BYTES: Final = 1024
-MIN_CHUNKED_PIECE_BYTES: Final = 256
-CHUNKED_PIECE_BYTES: Final = 8 * 1024
-"""Fed to the parser at once. Bodies of known length are parsed as they arrive."""
 TURN_BYTES: Final = 32 * 1024
 """Parsed before other connections have their turn."""
 UNCHARGED_BYTES: Final = 16 * 1024
@@ -50,7 +44,9 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
         self._buffered = Upload(self._budget)
         self._rejection: HTTPStatus | None = None
         self._chunks: list[bytes] = []
-        self._next_turn: asyncio.Handle | None = None
+        self._turns: Turns = self.app_state.setdefault(TURNS_KEY, Turns())
+        self._is_parsing_later = False
+        self._is_answering_later = False
         self._start_message()
 
     def _start_message(self) -> None:
@@ -65,7 +61,7 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
         super().connection_lost(exc)
         self._buffered.release()
         for cycle, _ in self.pipeline:
-            upload_of(cycle).close()
+            _upload_of(cycle).close()
         self._drop_references()
 
     def data_received(self, data: bytes) -> None:
@@ -134,7 +130,7 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
         self._body_bytes += len(body)
         if self._rejection is not None or self.cycle.response_complete or self.scope["method"] in WITHOUT_BODY:
             return
-        if upload_of(self.cycle).reserve(len(body)):
+        if _upload_of(self.cycle).reserve(len(body)):
             super().on_body(body)
         else:
             self.cycle.message_event.set()  # the application sees that the upload is refused
@@ -143,6 +139,17 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
 
     def on_response_complete(self) -> None:
         self._unanswered.popleft()
+        has_next = self.pipeline or (self._unparsed and not self._is_in_body)
+        if has_next and not self._is_lingering and not self.transport.is_closing():
+            self._is_answering_later = True
+            self._turns.add(self._answer_next)
+        else:
+            self._answer_next()
+
+    def _answer_next(self) -> None:
+        was_later, self._is_answering_later = self._is_answering_later, False
+        if was_later and self.transport.is_closing():
+            return
         super().on_response_complete()
         if not self._is_lingering and not self.transport.is_closing():
             if self._is_in_body or self._head_bytes:
@@ -154,7 +161,7 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
             try:
                 await app(scope, receive, send)
             finally:
-                upload_of(cycle).close()
+                _upload_of(cycle).close()
 
         super()._start_asgi_task(cycle, run)
 
@@ -169,25 +176,19 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
 
     def _is_full(self) -> bool:
         limit = 1 if self._is_draining else self.limits.max_pipelined
-        return len(self._unanswered) >= limit and not self._is_in_body
+        return not self._is_in_body and (len(self._unanswered) >= limit or self._is_answering_later)
 
     def _piece_size(self, data: bytes | bytearray) -> int:
-        """Return how much of the data may be parsed at once: one head, the rest of a body, or a small piece."""
         if self._is_in_body and self._content_length:
             return self._content_length - self._body_bytes
-        if self._is_in_body:  # the next request starts after HEAD_END, too
-            shortest, longest = MIN_CHUNKED_PIECE_BYTES, CHUNKED_PIECE_BYTES
-        else:
-            shortest, longest = MIN_HEAD_BYTES, HEAD_PIECE_BYTES
-        end = data.find(HEAD_END, shortest, longest)
-        return end + len(HEAD_END) if end >= 0 else longest
+        return piece_size(data, is_in_body=self._is_in_body)
 
     def _parse_buffered(self) -> None:
         """Parse what was read until it is used up, too many requests are unanswered, or this connection's turn ends."""
         parsed = 0
         while self._unparsed and not self._is_full() and not self._ignores_input and not self.transport.is_closing():
             if parsed >= TURN_BYTES:
-                self._next_turn = self._next_turn or self.loop.call_soon(self._take_turn)
+                self._parse_later()
                 break
             size = self._piece_size(self._unparsed)
             piece = bytes(memoryview(self._unparsed)[:size])
@@ -203,8 +204,13 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
         else:
             self.flow.pause_reading()
 
-    def _take_turn(self) -> None:
-        self._next_turn = None
+    def _parse_later(self) -> None:
+        if not self._is_parsing_later:
+            self._is_parsing_later = True
+            self._turns.add(self._parse_next)
+
+    def _parse_next(self) -> None:
+        self._is_parsing_later = False
         self._parse_buffered()
 
     def _charge(self) -> None:
@@ -240,6 +246,5 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
         return MAX_FRAMING_BYTES + self._body_bytes // BODY_BYTES_PER_FRAMING_BYTE
 
 
-def upload_of(cycle: RequestResponseCycle) -> Upload:
-    upload: Upload = cycle.scope["state"][UPLOAD_KEY]
-    return upload
+def _upload_of(cycle: RequestResponseCycle) -> Upload:
+    return cast("Upload", cycle.scope["state"][UPLOAD_KEY])

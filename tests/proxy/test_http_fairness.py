@@ -12,7 +12,8 @@ import pytest
 from harness.waiting import wait_until
 from proxy.http_closing import MAX_REFUSED
 from proxy.http_limits import HttpLimits
-from proxy.http_protocol import CHUNKED_PIECE_BYTES, TURN_BYTES
+from proxy.http_pieces import MAX_CHUNKED_PIECE_BYTES
+from proxy.http_protocol import TURN_BYTES
 from tests.proxy.bare_proxy import HEALTH, bare_proxy, status
 from tests.proxy.test_http_protocol import CLOSE, GET, http_server
 
@@ -39,7 +40,7 @@ async def test_chunks_of_one_byte_close_the_connection_soon() -> None:
         [protocol] = await wait_until(lambda: server.protocols)
         await wait_until(lambda: server.application.started)
         protocol.data_received(chunks(1, 10_000))
-        assert protocol._body_bytes <= CHUNKED_PIECE_BYTES
+        assert protocol._body_bytes <= MAX_CHUNKED_PIECE_BYTES
         assert protocol.transport.is_closing()
         writer.close()
 
@@ -59,7 +60,7 @@ async def test_other_connections_have_their_turn_before_all_of_a_large_read_is_p
         [protocol] = await wait_until(lambda: server.protocols)
         await wait_until(lambda: server.application.started)
         protocol.data_received(chunks(25, size // 25))
-        assert protocol._body_bytes <= TURN_BYTES + CHUNKED_PIECE_BYTES
+        assert protocol._body_bytes <= TURN_BYTES + MAX_CHUNKED_PIECE_BYTES
         assert protocol.flow.read_paused
         protocol.data_received(LAST_CHUNK + CLOSE)
         assert b"\r\n\r\n%d" % size in await reader.read()
@@ -103,3 +104,16 @@ async def test_connections_far_beyond_the_limit_are_closed_and_later_ones_served
             writer.close()
         await wait_until(proxy.is_up)
         assert status(await proxy.exchange(HEALTH)) == 200
+
+
+async def test_a_request_does_not_wait_for_the_pipelined_requests_of_other_clients() -> None:
+    async with http_server(HttpLimits()) as server:
+        flood = [await server.connect() for _ in range(50)]
+        for _, writer in flood:
+            writer.write(GET * 2000)
+        await wait_until(lambda: server.application.started > 500)
+        started = server.application.started
+        assert status(await server.exchange(CLOSE)) == 200
+        assert server.application.started - started < 80  # 150 if each had its turn in each iteration of the event loop
+        for _, writer in flood:
+            writer.transport.abort()
