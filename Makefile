@@ -68,7 +68,7 @@ fast_tests: $(VENV)/.dev
 
 .PHONY: test
 test: system_packages $(VENV)/.dev ## Run all tests except those of the containers
-	@exec $(BIN)/python -m pytest --ignore=tests/compose --ignore=tests/attack/test_attacks.py -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
+	@exec $(BIN)/python -m pytest --ignore=tests/compose -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: chaos
 chaos: system_packages $(VENV)/.dev ## Inject faults under load and count lost and duplicated jobs. CHAOS_ARGS="--times 2"
@@ -92,6 +92,10 @@ lint: $(VENV)/.dev ## Check style, types and Dockerfiles
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(CODE)
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile.* */Dockerfile; fi
+
+.PHONY: audit
+audit: $(VENV)/.dev ## Look for known vulnerabilities in the dependencies, and for secrets in the files
+	@$(BIN)/python -m deploy.audit
 
 .PHONY: format
 format: $(VENV)/.dev ## Format the code
@@ -141,6 +145,11 @@ push_backend: ; $(DOCKER) push $(IMAGE)_sync_async_backend_$(IMAGE_VERSION)
 
 .PHONY: c_build
 c_build: build_all ## Same as build_all
+
+# The sum in proxy/memory.py, which depends on WORKERS. Like Compose, make reads .env, unless the shell sets the variable.
+DOTENV = $(shell sed -n 's/^$(1)=//p' .env 2>/dev/null | tr -d \"\')
+c_up: export PROXY_MEM_LIMIT ?= $(or $(call DOTENV,PROXY_MEM_LIMIT),$(shell \
+        echo $$((1034 + 630 * $(or $(WORKERS),$(call DOTENV,WORKERS),1))))m)
 
 .PHONY: c_up
 c_up: ## Start the containers on localhost:8000 and wait until they are healthy. BACKEND_REPLICAS=3

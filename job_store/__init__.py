@@ -11,6 +11,7 @@ A job passes through these files, in this order:
       requeue.lua          processing -> queued
       end.lua              processing -> succeeded or failed
       end_job.lua          records the end of a job, for claim.lua and end.lua
+      owned_jobs.lua       counts the unfinished jobs of each owner, for the scripts above and replay.lua
       replay.lua           failed -> queued
       discard.lua          failed -> failed, without its payload and no longer a dead letter
       drop_dead_letters.lua  failed -> failed, likewise for the oldest dead letters when memory is needed
@@ -23,7 +24,7 @@ A job passes through these files, in this order:
 
 They share these definitions:
 
-    job                a job, its statuses, and a worker's claim on it
+    job                a job, its statuses, its owner, and a worker's claim on it
     keys               every Redis key
     policy             times to live, the lease, and limits
     errors             the exceptions
@@ -33,8 +34,8 @@ from job_store.backlog_listener import BacklogListener
 from job_store.completions import Completions
 from job_store.connection import connect
 from job_store.dead_letters import DeadLetters
-from job_store.errors import JobStoreError, QueueFull, StoreUnavailable, UnsuitableRedis
-from job_store.job import Answer, Claim, Job, JobStatus
+from job_store.errors import JobStoreError, QueueFull, QuotaExceeded, StoreUnavailable, UnsuitableRedis
+from job_store.job import Answer, Claim, Job, JobStatus, Owner
 from job_store.keys import Keys
 from job_store.policy import Policy
 from job_store.redis_check import check_redis, check_redis_when_up
@@ -52,8 +53,10 @@ __all__ = [
     "JobStore",
     "JobStoreError",
     "Keys",
+    "Owner",
     "Policy",
     "QueueFull",
+    "QuotaExceeded",
     "StoreUnavailable",
     "UnsuitableRedis",
     "check_redis",

@@ -2,6 +2,7 @@
 
 JobStoreError
 ├── QueueFull          the backlog or Redis's memory is full: the job was not accepted
+├── QuotaExceeded      the owner has too many unfinished jobs: the job was not accepted
 ├── StoreUnavailable   a command failed or timed out: Redis may or may not have executed it
 └── UnsuitableRedis    Redis can lose accepted jobs, as it is set up
 """
@@ -12,6 +13,10 @@ class JobStoreError(Exception):
 
 
 class QueueFull(JobStoreError):
+    pass
+
+
+class QuotaExceeded(JobStoreError):
     pass
 
 

@@ -1,4 +1,4 @@
-"""A job, its statuses, and a worker's claim on it."""
+"""A job, its statuses, its owner, and a worker's claim on it."""
 
 import enum
 import json
@@ -21,9 +21,9 @@ class JobStatus(enum.StrEnum):
     FAILED = "failed"
     """The accurate model rejected the payload, or the attempts are used up. Final, unless the job is replayed."""
     CANCELED = "canceled"
-    """Canceled by the client. Final."""
+    """Reserved for jobs that the client canceled: final, but no transition leads to it yet."""
     ABORTED = "aborted"
-    """Its deadline passed before a worker claimed it. Final."""
+    """Reserved for jobs whose deadline passed before a claim: final, but no transition leads to it yet."""
 
     @property
     def is_final(self) -> bool:
@@ -44,6 +44,8 @@ class Job:
     started_at: datetime | None
     completed_at: datetime | None
     expires_at: datetime
+    owner: str | None = None
+    """The `Owner.id` that was submitted with it."""
 
     @classmethod
     def from_redis(cls, job_id: str, fields: Mapping[bytes, bytes], expires_at_ms: int) -> Self:
@@ -60,7 +62,18 @@ class Job:
             started_at=_time(fields[b"started_at"]) if b"started_at" in fields else None,
             completed_at=_time(fields[b"completed_at"]) if b"completed_at" in fields else None,
             expires_at=_time(expires_at_ms),
+            owner=fields[b"owner"].decode() if b"owner" in fields else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Counts its unfinished jobs, so that no owner can fill the backlog."""
+
+    id: str
+    """Any text but an empty one. The store does not interpret it."""
+    max_queued: int = 0
+    """How many unfinished jobs it may have when it submits another. 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

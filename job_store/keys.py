@@ -1,14 +1,15 @@
-"""Every Redis key. Outside this file, only `claim.lua` and `end.lua` build keys, from `Keys.root`.
+"""Every Redis key. Outside this file, only scripts build keys, from `Keys.root`.
 
-| key                          | type       | holds                                        | lives                     |
-|------------------------------|------------|----------------------------------------------|---------------------------|
-| `{prefix}:job:<id>`          | hash       | a job: status, both answers, times, attempts | `pending_ttl`, `job_ttl`  |
-| `{prefix}:image:<id>`        | string     | the payload, until its job succeeds          | as long as its job        |
-| `{prefix}:withdrawn:<id>`    | string     | nothing: refuses a submit that arrives late  | ten minutes               |
-| `{prefix}:backlog`           | stream     | ids of queued and processing jobs            | `pending_ttl` of last use |
-| `{prefix}:dead_letters`      | sorted set | ids of failed jobs by time of failure, in ms | `job_ttl` of last failure |
-| `{prefix}:dead_letter_bytes` | string     | at least the size of their payloads          | `job_ttl` of last failure |
-| `{prefix}:ended`             | channel    | publishes the id of each job that ends       | not a key                 |
+| key                           | type       | holds                                       | lives                     |
+|-------------------------------|------------|---------------------------------------------|---------------------------|
+| `{prefix}:job:<id>`           | hash       | status, answers, times, attempts, owner     | `pending_ttl`, `job_ttl`  |
+| `{prefix}:image:<id>`         | string     | the payload, until its job succeeds         | as long as its job        |
+| `{prefix}:withdrawn:<id>`     | string     | nothing: refuses a submit that arrives late | ten minutes               |
+| `{prefix}:backlog`            | stream     | ids of queued and processing jobs           | `pending_ttl` of last use |
+| `{prefix}:dead_letters`       | sorted set | ids of failed jobs by time of failure (ms)  | `job_ttl` of last failure |
+| `{prefix}:dead_letter_bytes`  | string     | at least the size of their payloads         | `job_ttl` of last failure |
+| `{prefix}:unfinished:<owner>` | sorted set | its unfinished jobs by time of expiry (ms)  | `pending_ttl` of last use |
+| `{prefix}:ended`              | channel    | publishes the id of each job that ends      | not a key                 |
 
 Redis Cluster is not supported. The scripts find keys by name, and one hash slot holds all keys (the braces are part of
 the key), so further primaries would be of no use: `redis_check` refuses them.
@@ -59,6 +60,9 @@ class Keys:
 
     def withdrawn(self, job_id: str) -> str:
         return f"{self.root}withdrawn:{job_id}"
+
+    def unfinished(self, owner: str) -> str:
+        return f"{self.root}unfinished:{owner}"
 
     def payload(self, job_id: str) -> str:
         return f"{self.root}image:{job_id}"

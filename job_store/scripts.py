@@ -13,11 +13,11 @@ from job_store.pipelining import CommandArg, Pipelining
 class Script:
     """One script of `scripts/`. It is called by its digest, and sent in full when Redis does not have it."""
 
-    def __init__(self, pipelining: Pipelining, name: str, *, library: str = "") -> None:
-        """`library` names a file of `scripts/` with the functions that the script calls."""
+    def __init__(self, pipelining: Pipelining, name: str, *, libraries: Sequence[str] = ()) -> None:
+        """`libraries` names the files of `scripts/` with the functions that the script calls."""
         self._pipelining = pipelining
         folder = resources.files(__package__) / "scripts"
-        self._source = "".join((folder / f"{part}.lua").read_text("utf-8") for part in (library, name) if part)
+        self._source = "".join((folder / f"{part}.lua").read_text("utf-8") for part in (*libraries, name))
         self._digest = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, keys: Sequence[str], args: Sequence[CommandArg]) -> Any:

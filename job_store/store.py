@@ -14,8 +14,8 @@ from typing import Final
 from redis.asyncio import Redis
 
 from job_store.connection import redis_errors
-from job_store.errors import QueueFull, StoreUnavailable
-from job_store.job import Answer, Claim, Job, JobStatus
+from job_store.errors import QueueFull, QuotaExceeded, StoreUnavailable
+from job_store.job import Answer, Claim, Job, JobStatus, Owner
 from job_store.keys import WORKERS, Keys
 from job_store.pipelining import CommandArg, Pipelining
 from job_store.policy import Policy
@@ -53,27 +53,31 @@ class JobStore:
         self.refusal: str | None = None
         """Why no job is accepted, if Redis turned out to be unsuitable while this process was running."""
         pipelining = Pipelining(redis)
-        self._submit = Script(pipelining, "submit")
+        self._submit = Script(pipelining, "submit", libraries=["owned_jobs"])
         self._withdraw = Script(pipelining, "withdraw")
         self._drop = Script(pipelining, "drop_dead_letters")
-        self._claim = Script(pipelining, "claim", library="end_job")
-        self._end = Script(pipelining, "end", library="end_job")
+        self._claim = Script(pipelining, "claim", libraries=["owned_jobs", "end_job"])
+        self._end = Script(pipelining, "end", libraries=["owned_jobs", "end_job"])
         self._requeue = Script(pipelining, "requeue")
-        self._extend = Script(pipelining, "extend")
+        self._extend = Script(pipelining, "extend", libraries=["owned_jobs"])
 
-    async def submit(self, payload: bytes, provisional: Answer, job_id: str | None = None) -> str:
+    async def submit(
+        self, payload: bytes, provisional: Answer, job_id: str | None = None, owner: Owner | None = None
+    ) -> str:
         """Accept a job and return its id. Pass a `new_job_id()` to call `withdraw` with if this fails.
 
         Redis has stored the job when this returns. When Redis's memory is full, the oldest dead letters are dropped.
-        Raises `QueueFull` when the backlog is full, or the memory is still full.
+        Raises `QueueFull` when the backlog is full, or the memory is still full, and `QuotaExceeded`.
         """
         if self.refusal:
             raise StoreUnavailable(self.refusal)
         job_id = job_id or new_job_id()
-        while (outcome := await self._submit_once(job_id, payload, provisional)) == b"taken":
+        while (outcome := await self._submit_once(job_id, payload, provisional, owner)) == b"taken":
             job_id = new_job_id()
         if outcome == b"out of memory" and await self._drop_dead_letters(len(payload)):
-            outcome = await self._submit_once(job_id, payload, provisional)
+            outcome = await self._submit_once(job_id, payload, provisional, owner)
+        if outcome == b"quota exceeded":
+            raise QuotaExceeded("the owner has too many unfinished jobs; try again later")
         if outcome != b"accepted":
             raise QueueFull("the queue is full; try again later")
         return job_id
@@ -119,8 +123,9 @@ class JobStore:
     async def extend(self, claim: Claim) -> bool:
         """Renew the lease, and `Policy.pending_ttl`. False when the claim is outdated; drop the job then."""
         keys = [self.keys.job(claim.job_id), self.keys.payload(claim.job_id), self.keys.backlog]
+        args: list[CommandArg] = [claim.token, WORKERS, _ms(self.policy.pending_ttl), self.keys.root, claim.job_id]
         with redis_errors():
-            return bool(await self._extend.run(keys, [claim.token, WORKERS, _ms(self.policy.pending_ttl)]))
+            return bool(await self._extend.run(keys, args))
 
     async def find(self, job_id: str) -> Job | None:
         """Read a job; None when there is no such job, or it has expired."""
@@ -153,11 +158,12 @@ class JobStore:
         with redis_errors():
             return int(await self.redis.xlen(self.keys.backlog))
 
-    async def _submit_once(self, job_id: str, payload: bytes, provisional: Answer) -> bytes:
+    async def _submit_once(self, job_id: str, payload: bytes, provisional: Answer, owner: Owner | None) -> bytes:
         """Return the outcome that `submit.lua` returns."""
         keys = [self.keys.job(job_id), self.keys.payload(job_id), self.keys.backlog, self.keys.withdrawn(job_id)]
         pending_ttl_ms = _ms(self.policy.pending_ttl)
         args: list[CommandArg] = [job_id, payload, _json(provisional), self.policy.max_backlog, pending_ttl_ms]
+        args += [self.keys.root, owner.id, owner.max_queued] if owner else [self.keys.root, "", 0]
         with redis_errors():
             return bytes(await self._submit.run(keys, args))
 

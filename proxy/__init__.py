@@ -7,6 +7,7 @@ request to `POST /predict` passes these files, in this order:
     http_protocol       parses HTTP, within `http_limits`; `http_closing` has the timeouts, `http_refusals` the errors
     root_path           adds the path prefix of a reverse proxy
     request_id          gives the request an id for the log and the response
+    authentication      identifies the client by its key (`api_keys`) or its address; `rate_limits` limits it
     endpoints           the endpoints, and the order of the steps below; `openapi` documents them
     byte_budget         limits the bytes of concurrent uploads
     body                reads the body, unless it is too slow or too large

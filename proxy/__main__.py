@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 import service_log
 from job_store import StoreUnavailable, UnsuitableRedis, check_redis, connect
+from proxy.api_keys import ApiKeys, BadKeysFile
 from proxy.app import create_app
 from proxy.memory import warn_if_too_little
 from proxy.server import serve
@@ -34,6 +35,13 @@ async def _check_redis(settings: Settings) -> None:
         await check_redis(redis)
 
 
+def _log_api_keys(keys: ApiKeys | None) -> None:
+    if keys is None:
+        service_log.get_logger().info("api keys not required", reason="API_KEYS_FILE is not set")
+    else:
+        service_log.get_logger().info("api keys read", keys=len(keys))
+
+
 def main() -> None:
     parse_arguments("python -m proxy", "The HTTP server. Answers with the fast model, and queues jobs.", Settings)
     settings = configure_process()
@@ -44,10 +52,12 @@ def main() -> None:
     try:
         for model in (settings.fast, settings.accurate):
             ModelContract.read(model)
+        keys = ApiKeys(settings.api_keys_file) if settings.api_keys_file else None
         with suppress(StoreUnavailable):  # checked again when Redis responds: the fast answer does not need it
             asyncio.run(_check_redis(settings))
-    except (BadLabels, UnsuitableRedis) as error:
+    except (BadKeysFile, BadLabels, UnsuitableRedis) as error:
         sys.exit(f"proxy: {error}")
+    _log_api_keys(keys)
     warn_if_too_little(settings)
     serve(settings)
 

@@ -40,7 +40,7 @@ class AdmissionQueue(ABC, Generic[Request]):
     async def _submit(self, request: Request) -> None:
         """Queue a request and wait for its response to be set. Raises `Overloaded`, or the response's own error."""
         if not self._permits and len(self._queue) >= self._max_queued:
-            raise Overloaded(f"{self._resource}'s queue is full ({self._max_queued} requests): try again in a moment")
+            raise Overloaded(f"{self._resource}'s queue is full (limit: {self._max_queued}): try again in a moment")
         try:
             async with asyncio.timeout(self._timeout_s) as request.timeout:
                 self._queue.append(request)

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from proxy import endpoints, problems
+from proxy import endpoints, openapi, problems
 from proxy.head_requests import HeadRequests
 from proxy.http_limits import BUDGET_KEY, LIMITS_KEY
 from proxy.request_id import RequestId
@@ -37,6 +37,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(endpoints.router)
     app.include_router(endpoints.prediction_router(settings.input))
     problems.register(app, settings.input)
+    if settings.api_keys_file is not None:
+        openapi.require_api_keys(app)
     app.add_middleware(HeadRequests)
     app.add_middleware(RequestId)
     if settings.root_path:

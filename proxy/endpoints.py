@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
 
 import service_log
+from job_store import Owner
 from proxy import openapi
+from proxy.authentication import CurrentClient
 from proxy.problems import NOT_READY, problem_response
 from proxy.readiness import check_readiness
 from proxy.refinement_queue import Accepted, Shed
@@ -64,23 +66,24 @@ async def metadata(resources: AppResources) -> Response:
     return Response(await resources.metadata.body(), media_type="application/json")
 
 
-async def predict_test(resources: AppResources) -> Response:
+async def predict_test(resources: AppResources, client: CurrentClient) -> Response:
     """Predict the test input."""
-    return await answer_now(resources, resources.test_input, Timings())
+    return await answer_now(resources, resources.test_input, Timings(), client.owner)
 
 
 async def predict(request: Request) -> Response:
     """Answer now with the fast model, and queue the input for the accurate one."""
     resources = await app_resources(request)
+    client = resources.authentication.identify(request)
     payload, timings = await resources.input.read(request)
-    return await answer_now(resources, payload, timings)
+    return await answer_now(resources, payload, timings, client.owner)
 
 
 @router.get("/job/{job_id}", responses=openapi.job_responses())
-async def job(job_id: str, resources: AppResources) -> Response:
+async def job(job_id: str, resources: AppResources, client: CurrentClient) -> Response:
     """The accurate model's label: empty while the job is pending or if it failed, null for an unknown job."""
     found = await resources.store.find(job_id)
-    if found is None:
+    if found is None or not client.may_read(found):
         return _json({job_id: {"prediction": None}})
     return _json({job_id: {"prediction": found.output["label"] if found.output else ""}})
 
@@ -94,14 +97,14 @@ def prediction_router(input_: str) -> APIRouter:
     return router
 
 
-async def answer_now(resources: Resources, payload: bytes, timings: Timings) -> Response:
+async def answer_now(resources: Resources, payload: bytes, timings: Timings, owner: Owner | None) -> Response:
     """Classify with the fast model, then queue the job.
 
     The fast model goes first because it reads the payload: one that it rejects never reaches the queue.
     """
     provisional = await resources.fast_model.classify(payload)
     timings.record(PREDICT)
-    submission = await resources.refinement_queue.submit(payload, provisional)
+    submission = await resources.refinement_queue.submit(payload, provisional, owner)
     timings.record("queue")
     # The line is written after the response is sent, so that no client waits for the log.
     asyncio.get_running_loop().call_soon(_log, submission, provisional, timings)

@@ -22,11 +22,13 @@ class HttpLimits:
     the head's first byte; also how long the rest of a body may take after its request was answered, and how long a
     client may take to read a response that does not fit into the socket's buffer."""
     keep_alive_timeout: timedelta = timedelta(seconds=5)
-    """How long a connection may stay open between a response and the next request."""
+    """How long a connection stays open between a response and the next request, or up to half as long again."""
 
 
 LIMITS_KEY: Final = "http_limits"
 BUDGET_KEY: Final = "byte_budget"
-"""Keys of the lifespan state."""
+LISTENERS_KEY: Final = "listeners"
+TURNS_KEY: Final = "turns"
+"""Keys of the lifespan state. The listeners are the sockets that accept connections."""
 UPLOAD_KEY: Final = "upload"
 """Key of a request's `Upload` in its state."""

@@ -3,8 +3,8 @@
 uvicorn parses whatever a read returns (up to 250 KB, which is room for 14,000 pipelined requests), accepts heads of any
 size, and resumes reading whenever any request of the connection receives or completes. `BoundedHttpProtocol` buffers
 unparsed input instead: outside of bodies it feeds the parser one head at a time, stops while too many requests are
-unanswered, counts the bytes that belong to no body, and times how long a head takes. Bodies, and what it buffers, count
-against the byte budget of all uploads as they arrive.
+unanswered, lets other connections have their turn, counts the bytes that belong to no body, and times how long a head
+takes. Bodies, and what it buffers, count against the byte budget of all uploads as they arrive.
 """
 
 import sys
@@ -19,18 +19,18 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from proxy.byte_budget import ByteBudget, Upload
 from proxy.http_closing import ClosingHttpProtocol
 from proxy.http_flow import ResponseTransport
-from proxy.http_limits import BUDGET_KEY, UPLOAD_KEY
+from proxy.http_limits import BUDGET_KEY, TURNS_KEY, UPLOAD_KEY
+from proxy.http_pieces import piece_size
+from proxy.http_turns import Turns
 
-HEAD_END: Final = b"\r\n\r\n"
-MIN_HEAD_BYTES: Final = len(b"GET / HTTP/1.1")
-"""No head ends before this offset. Input that consists of blank lines is not cut into smaller pieces."""
-MIN_CHUNKED_PIECE_BYTES: Final = 256
-PIECE_BYTES: Final = 1024
-"""Fed to the parser at once, unless it is the rest of a body of known length."""
+TURN_BYTES: Final = 32 * 1024
+"""Parsed before other connections have their turn."""
 UNCHARGED_BYTES: Final = 16 * 1024
 """A connection may buffer this much without counting against the byte budget."""
+MAX_FRAMING_BYTES: Final = 4 * 1024
 BODY_BYTES_PER_FRAMING_BYTE: Final = 4
-"""A chunked body may add a byte of chunk framing for this many bytes of body, beyond `max_head_bytes`."""
+"""A chunked body may have `MAX_FRAMING_BYTES` of chunk sizes, extensions and trailers, and one more for this many bytes
+of body. HTTP clients send chunks of a kilobyte or more; parsing chunks of one byte takes a thousand times as long."""
 WITHOUT_BODY: Final = ("GET", "HEAD")
 """Methods whose requests may have a body, which the proxy discards."""
 
@@ -43,6 +43,10 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
         self._budget: ByteBudget = self.app_state.get(BUDGET_KEY) or ByteBudget(sys.maxsize)
         self._buffered = Upload(self._budget)
         self._rejection: HTTPStatus | None = None
+        self._chunks: list[bytes] = []
+        self._turns: Turns = self.app_state.setdefault(TURNS_KEY, Turns())
+        self._is_parsing_later = False
+        self._is_answering_later = False
         self._start_message()
 
     def _start_message(self) -> None:
@@ -57,7 +61,8 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
         super().connection_lost(exc)
         self._buffered.release()
         for cycle, _ in self.pipeline:
-            upload_of(cycle).close()
+            _upload_of(cycle).close()
+        self._drop_references()
 
     def data_received(self, data: bytes) -> None:
         if self._ignores_input:
@@ -95,6 +100,7 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
         super().on_headers_complete()  # raises an error, which is a 400, for some invalid URLs
         self._stop_head_timer()
         self._is_in_body = True
+        self._head_bytes = 0
         self._unanswered.append(self.cycle)
         for name, value in self.headers:
             if name == b"content-length":
@@ -106,24 +112,44 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        self._body_bytes += len(body)
-        if self._rejection is not None or self.cycle.response_complete or self.scope["method"] in WITHOUT_BODY:
-            return
-        if upload_of(self.cycle).reserve(len(body)):
-            super().on_body(body)
-        else:
-            self.cycle.message_event.set()  # the application sees that the upload is refused
+        self._chunks.append(body)
 
     def on_message_complete(self) -> None:
+        self._receive_chunks()
         if self._rejection is None:
             super().on_message_complete()
         self._is_in_body = False
         self._head_bytes = 0
 
+    def _receive_chunks(self) -> None:
+        """Pass on what the parser has found of a body: once for each piece, since a piece may have many chunks."""
+        if not self._chunks:
+            return
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._body_bytes += len(body)
+        if self._rejection is not None or self.cycle.response_complete or self.scope["method"] in WITHOUT_BODY:
+            return
+        if _upload_of(self.cycle).reserve(len(body)):
+            super().on_body(body)
+        else:
+            self.cycle.message_event.set()  # the application sees that the upload is refused
+
     # uvicorn's callback
 
     def on_response_complete(self) -> None:
         self._unanswered.popleft()
+        has_next = self.pipeline or (self._unparsed and not self._is_in_body)
+        if has_next and not self._is_lingering and not self.transport.is_closing():
+            self._is_answering_later = True
+            self._turns.add(self._answer_next)
+        else:
+            self._answer_next()
+
+    def _answer_next(self) -> None:
+        was_later, self._is_answering_later = self._is_answering_later, False
+        if was_later and self.transport.is_closing():
+            return
         super().on_response_complete()
         if not self._is_lingering and not self.transport.is_closing():
             if self._is_in_body or self._head_bytes:
@@ -135,7 +161,7 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
             try:
                 await app(scope, receive, send)
             finally:
-                upload_of(cycle).close()
+                _upload_of(cycle).close()
 
         super()._start_asgi_task(cycle, run)
 
@@ -150,21 +176,24 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
 
     def _is_full(self) -> bool:
         limit = 1 if self._is_draining else self.limits.max_pipelined
-        return len(self._unanswered) >= limit and not self._is_in_body
+        return not self._is_in_body and (len(self._unanswered) >= limit or self._is_answering_later)
 
     def _piece_size(self, data: bytes | bytearray) -> int:
-        """Return how much of the data may be parsed at once: one head, the rest of a body, or a small piece."""
         if self._is_in_body and self._content_length:
             return self._content_length - self._body_bytes
-        end = data.find(HEAD_END, MIN_CHUNKED_PIECE_BYTES if self._is_in_body else MIN_HEAD_BYTES, PIECE_BYTES)
-        return end + len(HEAD_END) if end >= 0 else PIECE_BYTES
+        return piece_size(data, is_in_body=self._is_in_body)
 
     def _parse_buffered(self) -> None:
-        """Parse what was read until it is used up or too many requests are unanswered."""
+        """Parse what was read until it is used up, too many requests are unanswered, or this connection's turn ends."""
+        parsed = 0
         while self._unparsed and not self._is_full() and not self._ignores_input and not self.transport.is_closing():
+            if parsed >= TURN_BYTES:
+                self._parse_later()
+                break
             size = self._piece_size(self._unparsed)
             piece = bytes(memoryview(self._unparsed)[:size])
             del self._unparsed[:size]  # moves the bytearray's start, and copies the rest only when it is half empty
+            parsed += len(piece)
             self._parse(piece)
         if self.transport.is_closing():
             self._unparsed.clear()
@@ -174,6 +203,15 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
             self.flow.resume_reading()
         else:
             self.flow.pause_reading()
+
+    def _parse_later(self) -> None:
+        if not self._is_parsing_later:
+            self._is_parsing_later = True
+            self._turns.add(self._parse_next)
+
+    def _parse_next(self) -> None:
+        self._is_parsing_later = False
+        self._parse_buffered()
 
     def _charge(self) -> None:
         """Count what waits for earlier responses against the budget, and close the connection if that is exhausted."""
@@ -195,13 +233,18 @@ class BoundedHttpProtocol(ClosingHttpProtocol):
             self._unparsed.clear()
         except httptools.HttpParserError:
             self._rejection = self._rejection or HTTPStatus.BAD_REQUEST
+        self._receive_chunks()
         self._head_bytes = max(0, self._head_bytes - max(0, self._body_bytes - body_bytes))
-        if self._head_bytes > self.limits.max_head_bytes + self._body_bytes // BODY_BYTES_PER_FRAMING_BYTE:
+        if self._head_bytes > self._max_head_bytes():
             self._rejection = self._rejection or HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         if self._rejection is not None:
             self._reject(self._rejection)
 
+    def _max_head_bytes(self) -> int:
+        if not self._is_in_body:
+            return self.limits.max_head_bytes
+        return MAX_FRAMING_BYTES + self._body_bytes // BODY_BYTES_PER_FRAMING_BYTE
 
-def upload_of(cycle: RequestResponseCycle) -> Upload:
-    upload: Upload = cycle.scope["state"][UPLOAD_KEY]
-    return upload
+
+def _upload_of(cycle: RequestResponseCycle) -> Upload:
+    return cast("Upload", cycle.scope["state"][UPLOAD_KEY])

@@ -1,5 +1,6 @@
 """Estimates how much memory the limits in the settings allow, and warns if the container has less."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -7,6 +8,8 @@ import service_log
 from proxy.settings import Settings
 
 CGROUP: Final = Path("/sys/fs/cgroup")
+LIMIT_FILES: Final = ("memory.max", "memory/memory.limit_in_bytes")
+"""Of versions 2 and 1. Without a limit, version 1 has a number that no machine reaches."""
 PROCESS_BYTES: Final = 100_000_000
 """Measured under load."""
 CONNECTION_BYTES: Final = 40_000
@@ -20,10 +23,11 @@ WEBP_BYTES: Final = 530_000_000
 
 def max_memory(settings: Settings) -> int:
     """Return the bytes that all processes together may need."""
+    processes = settings.workers + (settings.workers > 1)  # several have a supervisor
     decoders = settings.workers * settings.decoders if settings.input == "image" else 0
     decoder_bytes = max(settings.max_image_pixels * DECODER_BYTES_PER_PIXEL, WEBP_BYTES)
     return (
-        settings.workers * PROCESS_BYTES
+        processes * PROCESS_BYTES
         + settings.max_connections * CONNECTION_BYTES
         + settings.max_bytes_in_flight * UPLOAD_COPIES
         + decoders * decoder_bytes
@@ -31,11 +35,8 @@ def max_memory(settings: Settings) -> int:
 
 
 def warn_if_too_little(settings: Settings, cgroup: Path = CGROUP) -> None:
-    try:
-        limit = int((cgroup / "memory.max").read_text("ascii"))
-    except (OSError, ValueError):  # no cgroup v2, or `max`: there is no limit
-        return
-    if limit < max_memory(settings):
+    limit = _limit(cgroup)
+    if limit is not None and limit < max_memory(settings):
         service_log.get_logger().warning(
             "memory limit low",
             limit_mb=limit // 1_000_000,
@@ -43,3 +44,10 @@ def warn_if_too_little(settings: Settings, cgroup: Path = CGROUP) -> None:
             error="the container's memory is less than the limits in the settings allow: the process may be killed. "
             "Raise its limit, or lower WORKERS, MAX_BYTES_IN_FLIGHT, MAX_IMAGE_PIXELS or MAX_CONNECTIONS",
         )
+
+
+def _limit(cgroup: Path) -> int | None:
+    for name in LIMIT_FILES:
+        with suppress(OSError, ValueError):  # no such version of cgroups, or `max`: there is no limit
+            return int((cgroup / name).read_text("ascii"))
+    return None

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from typing import Any, Final
 
+from fastapi import FastAPI
+
 from job_store import StoreUnavailable
 from proxy import errors
 from proxy.problems import MEDIA_TYPE, NOT_READY, PROBLEMS, Problem, problems_of
@@ -70,7 +72,8 @@ JOB: Final[dict[str, Any]] = {
         "properties": {
             "prediction": {
                 "type": ["string", "null"],
-                "description": "Empty while the job is pending or if it failed; null for an unknown or expired job.",
+                "description": "Empty while the job is pending or if it failed; null for a job that is unknown, has "
+                "expired, or belongs to another client's API key.",
             }
         },
     },
@@ -96,6 +99,7 @@ PROBLEM: Final[dict[str, Any]] = {
         "trace_id": {"type": "string", "description": "The request id, as in `X-Request-ID` and the log."},
     },
 }
+CLIENT_ERRORS: Final = (errors.NotAuthenticated, errors.RateExceeded)
 COMMON_ERRORS: Final = (errors.NotJson, errors.FieldMissing, errors.TooSlow, errors.TooLarge)
 BODY_ERRORS: Final[dict[str, tuple[type[Exception], ...]]] = {
     "image": (*COMMON_ERRORS, errors.NotBase64, errors.UnsupportedImage, errors.Undecodable),
@@ -106,11 +110,29 @@ MODEL_ERRORS: Final = (
     *(errors.Overloaded, InputRejected, ModelTooSlow, ModelBusy, ModelUnavailable, ModelMismatch, ContractBroken),
 )
 
+API_KEY: Final[dict[str, Any]] = {"type": "http", "scheme": "bearer", "description": "An API key."}
+
+
+def require_api_keys(app: FastAPI) -> None:
+    """Document that the operations with a 401 response need an API key."""
+    original = app.openapi
+
+    def document() -> dict[str, Any]:
+        described = original()
+        described.setdefault("components", {}).setdefault("securitySchemes", {})["apiKey"] = API_KEY
+        for path in described["paths"].values():
+            for operation in path.values():
+                if "401" in operation["responses"]:
+                    operation["security"] = [{"apiKey": []}]
+        return described
+
+    app.openapi = document  # type: ignore[method-assign] # as FastAPI's documentation does
+
 
 def prediction_responses(input_: str, *more: type[Exception]) -> Responses:
     """The responses of an endpoint that calls the fast model."""
     problems = problems_of(input_)
-    return _responses(PREDICTION, *(problems[failure] for failure in (*more, *MODEL_ERRORS)))
+    return _responses(PREDICTION, *(problems[failure] for failure in (*CLIENT_ERRORS, *more, *MODEL_ERRORS)))
 
 
 def metadata_responses() -> Responses:
@@ -118,7 +140,7 @@ def metadata_responses() -> Responses:
 
 
 def job_responses() -> Responses:
-    return responses(JOB, StoreUnavailable)
+    return responses(JOB, *CLIENT_ERRORS, StoreUnavailable)
 
 
 def readiness_responses() -> Responses:

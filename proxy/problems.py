@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 
@@ -37,6 +37,7 @@ class Problem:
     title: str
     retry_after_s: int | None = None
     closes_connection: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
@@ -53,6 +54,15 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     ),
     errors.Undecodable: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
     errors.Overloaded: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many concurrent requests", 1),
+    errors.NotAuthenticated: Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthenticated",
+        "A valid API key is required",
+        closes_connection=True,
+        headers={"WWW-Authenticate": "Bearer"},
+    ),
+    errors.Forbidden: Problem(HTTPStatus.FORBIDDEN, "forbidden", "The API key does not allow this"),
+    errors.RateExceeded: Problem(HTTPStatus.TOO_MANY_REQUESTS, "rate-exceeded", "Too many requests", 1),
     InputRejected: Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "undecodable", "The image can't be decoded"),
     ModelTooSlow: Problem(HTTPStatus.GATEWAY_TIMEOUT, "too-slow", "The fast model did not respond in time"),
     ModelBusy: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-busy", "The fast model is busy", 1),
@@ -143,7 +153,9 @@ class UnexpectedErrors:
 async def _respond(request: Request, error: Exception) -> Response:
     problem = request.app.state.problems[type(error)]
     _log(request, problem, error)
-    return problem_response(request, problem, _detail(error, request.app.state.input_noun))
+    response = problem_response(request, problem, _detail(error, request.app.state.input_noun))
+    response.headers.update(getattr(error, "headers", {}))
+    return response
 
 
 def _detail(error: Exception, noun: str) -> str:
@@ -212,7 +224,9 @@ def problem_response(
 ) -> Response:
     trace_id = request.state.request_id
     body = problem_body(problem, detail, instance=request.url.path, trace_id=trace_id, members=members)
-    headers = {"Retry-After": str(problem.retry_after_s)} if problem.retry_after_s is not None else {}
+    headers = dict(problem.headers)
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
     if problem.closes_connection:  # RFC 9110, 15.5.9: the rest of the body must not be parsed as a request
         headers["Connection"] = "close"
     return Response(body, problem.status, headers, media_type=MEDIA_TYPE)

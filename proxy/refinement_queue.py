@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import ClassVar, Final, Literal, Protocol
 
 import service_log
-from job_store import Answer, QueueFull, StoreUnavailable, new_job_id
+from job_store import Answer, Owner, QueueFull, QuotaExceeded, StoreUnavailable, new_job_id
 from tf_serving_client import Prediction
 
 MIN_BYTES_PER_S: Final = 4_000_000
@@ -31,7 +31,7 @@ class Accepted:
 class Shed:
     """The job was not queued: the fast model's label is the only answer."""
 
-    reason: Literal["queue-full", "queue-unavailable"]
+    reason: Literal["queue-full", "queue-unavailable", "quota-exceeded"]
     job_id: ClassVar[None] = None
 
     def headers(self, root_path: str) -> Mapping[str, str]:
@@ -41,8 +41,8 @@ class Shed:
 class Store(Protocol):
     """The part of `JobStore` that is used here."""
 
-    async def submit(self, payload: bytes, provisional: Answer, job_id: str) -> str:
-        """Return the job id. Raises `QueueFull` and `StoreUnavailable`."""
+    async def submit(self, payload: bytes, provisional: Answer, job_id: str, owner: Owner | None) -> str:
+        """Return the job id. Raises `QueueFull`, `QuotaExceeded` and `StoreUnavailable`."""
 
     async def withdraw(self, job_id: str) -> bool:
         """Return whether the job was accepted; otherwise it never will be. Raises `StoreUnavailable`."""
@@ -68,7 +68,7 @@ class RefinementQueue:
         self._open_until = 0.0
         """0 while the circuit breaker is closed."""
 
-    async def submit(self, image: bytes, provisional: Prediction) -> Accepted | Shed:
+    async def submit(self, image: bytes, provisional: Prediction, owner: Owner | None = None) -> Accepted | Shed:
         now = time.monotonic()
         if now < self._open_until:
             return Shed("queue-unavailable")
@@ -79,12 +79,15 @@ class RefinementQueue:
             async with asyncio.timeout(self._timeout_s + len(image) / MIN_BYTES_PER_S):
                 if is_large:
                     async with self._large_limit:
-                        job_id = await self._large_store.submit(image, provisional.as_answer(), job_id)
+                        job_id = await self._large_store.submit(image, provisional.as_answer(), job_id, owner)
                 else:
-                    job_id = await self._store.submit(image, provisional.as_answer(), job_id)
+                    job_id = await self._store.submit(image, provisional.as_answer(), job_id, owner)
         except QueueFull:
             self._close()
             return Shed("queue-full")
+        except QuotaExceeded:
+            self._close()
+            return Shed("quota-exceeded")
         except (StoreUnavailable, TimeoutError) as error:
             return await self._recover(job_id, error, is_large)
         self._close()

@@ -8,11 +8,14 @@ from typing import Final
 
 from background_task import background_task
 from job_store import JobStore, Policy, check_redis_when_up, connect
+from proxy.api_keys import ApiKeys
+from proxy.authentication import Authentication
 from proxy.batcher import Batcher
 from proxy.byte_budget import ByteBudget
 from proxy.inputs import BytesInput, ImageInput, Input, TextInput
 from proxy.metadata import Metadata
 from proxy.normalizer import normalizer
+from proxy.rate_limits import RateLimits
 from proxy.readiness import CheckedModel
 from proxy.refinement_queue import MIN_BYTES_PER_S, RefinementQueue
 from proxy.settings import Settings
@@ -35,6 +38,7 @@ class Resources:
     input: Input
     byte_budget: ByteBudget
     test_input: bytes
+    authentication: Authentication
     metadata: Metadata
     health_deadline: timedelta
     root_path: str
@@ -84,7 +88,20 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             metadata=Metadata(fast.check, accurate.check, settings.input),
             health_deadline=settings.health_deadline,
             root_path=settings.root_path,
+            authentication=await stack.enter_async_context(_authentication(settings)),
         )
+
+
+@asynccontextmanager
+async def _authentication(settings: Settings) -> AsyncIterator[Authentication]:
+    rate_limits = RateLimits(settings.workers)
+    limits = settings.max_queued_per_client, settings.rate_per_client
+    if settings.api_keys_file is None:
+        yield Authentication(None, rate_limits, *limits)
+        return
+    keys = ApiKeys(settings.api_keys_file)
+    async with background_task(keys.keep_current()):
+        yield Authentication(keys, rate_limits, *limits)
 
 
 @asynccontextmanager

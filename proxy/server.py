@@ -6,6 +6,7 @@ connections that are reset in the end. And its processes go on serving when the 
 
 import asyncio
 import ctypes
+import gc
 import multiprocessing
 import signal
 import socket
@@ -21,6 +22,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 import service_log
+from proxy.http_limits import LISTENERS_KEY
 from proxy.settings import Settings
 
 SO_ATTACH_FILTER: Final = 26
@@ -54,6 +56,8 @@ def _config(settings: Settings) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.forwarded_allow_ips),
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=10,
     )
 
@@ -71,6 +75,9 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self.lifespan.state[LISTENERS_KEY] = sockets or []
+        gc.collect()
+        gc.freeze()  # a collection of everything that start-up has created would stop the event loop for 0.1 s
         parent = multiprocessing.parent_process()
         if parent is not None:
             loop = asyncio.get_running_loop()

@@ -1,18 +1,30 @@
 """The proxy's settings, from the environment."""
 
+import ipaddress
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from pathlib import Path
+from typing import Annotated, Final
 
-from pydantic import Field, FilePath
+from pydantic import AfterValidator, Field, FilePath
 
 from proxy.body import BodyRate
 from proxy.http_limits import HttpLimits
 from proxy.normalizer import CONCURRENCY
+from proxy.rate_limits import Rate
 from service_settings import ModelSettings, Scores, Seconds, SecondsOrZero, ServiceSettings
 
 RENAMED: Final[Mapping[str, str]] = {"QUEUE_REST": "QUEUE_COOLDOWN", "TEST_IMAGE": "TEST_INPUT"}
 """Old names of settings. They have no effect except a warning at start-up."""
+
+
+def _check_networks(text: str) -> str:
+    for part in filter(None, text.split(",")):
+        try:
+            ipaddress.ip_network(part.strip())
+        except ValueError as error:
+            raise ValueError(f"not addresses and networks like 10.0.0.1,fd00::/8: {error}") from None
+    return text
 
 
 class Settings(ServiceSettings):
@@ -31,6 +43,18 @@ class Settings(ServiceSettings):
     """How long a request's headers may take to arrive. The client then gets a 408."""
     keep_alive_timeout: Seconds = timedelta(seconds=5)
     """How long an idle connection stays open."""
+
+    api_keys_file: Path | None = None
+    """Requests need an API key of this file. Without it, every client is served."""
+    max_queued_per_client: int = Field(0, ge=0)
+    """Maximum number of unfinished jobs of one client: of an API key without its own limit or, without keys, of an
+    address. 0: no limit, because behind a load balancer that `FORWARDED_ALLOW_IPS` does not name, all clients have one
+    address."""
+    rate_per_client: Rate | None = None
+    """Likewise for requests, such as `10/second`. Each of `WORKERS` allows its share."""
+    forwarded_allow_ips: Annotated[str, AfterValidator(_check_networks)] = ""
+    """Addresses and networks, separated by commas, of proxies whose header `X-Forwarded-For` gives the address of the
+    client."""
 
     fast_model: str = "mobilenet_v2"
     """The name the model is served under, and the key of its label in responses."""

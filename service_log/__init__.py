@@ -12,6 +12,9 @@ The proxy's events:
     connection limit reached  further connections get a 503
     memory limit low        the container may run out of memory before the limits in the settings are reached
     server process ended    one of `WORKERS` processes ended unexpectedly, and is started again
+    api keys not required   every client is served
+    api keys read           `keys` API keys are valid from now on
+    api keys invalid        `API_KEYS_FILE` was changed to something that is not valid; the old `keys` stay valid
     queue unavailable       Redis did not accept a job; the circuit breaker opens for `cooldown_s`
     setting renamed         an environment variable has an old name, and is ignored
 

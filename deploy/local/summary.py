@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 
 import httpx
@@ -34,7 +35,9 @@ def wait_until_up(settings: LocalSettings, timeout: timedelta) -> bool:
         while time.monotonic() < deadline:
             try:
                 healthy = set(client.get("/health/all").json().values()) == {"ok"}
-                if healthy and client.get("/predict/test").json().get("job_id"):  # null while the queue is unavailable
+                response = client.get("/predict/test")
+                is_refused = response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
+                if healthy and (is_refused or response.json().get("job_id")):  # null while the queue is unavailable
                     return True
             except (httpx.TransportError, ValueError):
                 pass

@@ -17,7 +17,7 @@ class DeadLetters:
         self._redis = redis
         self._store = store
         pipelining = Pipelining(redis)
-        self._replay = Script(pipelining, "replay")
+        self._replay = Script(pipelining, "replay", libraries=["owned_jobs"])
         self._discard = Script(pipelining, "discard")
 
     async def list(self, limit: int | None = 100) -> Sequence[Job]:
@@ -55,7 +55,8 @@ class DeadLetters:
         with redis_errors():
             return bool(
                 await self._replay.run(
-                    [keys.job(job_id), keys.payload(job_id), keys.backlog, keys.dead_letters], [job_id, pending_ttl_ms]
+                    [keys.job(job_id), keys.payload(job_id), keys.backlog, keys.dead_letters],
+                    [job_id, pending_ttl_ms, keys.root],
                 )
             )
 

@@ -12,8 +12,7 @@ local lease_ms, max_attempts, pending_ttl_ms, valid_until_ms = ARGV[6], tonumber
 local limits = {
   job_ttl_ms = ARGV[10], max_dead_letters = tonumber(ARGV[11]), max_dead_letter_bytes = tonumber(ARGV[12]),
 }
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = clock_ms()
 local claims, claimed_bytes, failed = {}, 0, {}
 
 -- After a stall, Redis executes also the commands of workers that have timed out meanwhile. Such a claim would cost its
@@ -30,8 +29,8 @@ end
 
 local function claim(entry, id)
   local job, payload = root .. 'job:' .. id, root .. 'image:' .. id
-  local status, current_entry, attempts, created_at =
-    unpack(redis.call('HMGET', job, 'status', 'entry', 'attempts', 'created_at'))
+  local status, current_entry, attempts, created_at, owner =
+    unpack(redis.call('HMGET', job, 'status', 'entry', 'attempts', 'created_at', 'owner'))
   if current_entry ~= entry or (status ~= 'queued' and status ~= 'processing') then -- the job expired
     redis.call('XACK', backlog, group, entry)
     redis.call('XDEL', backlog, entry)
@@ -46,6 +45,7 @@ local function claim(entry, id)
   if not bytes then return fail(id, entry, 'the submitted payload is no longer stored; submit it again') end
   redis.call('PEXPIRE', job, pending_ttl_ms)
   redis.call('PEXPIRE', payload, pending_ttl_ms)
+  keep_owned(root, owner, id, now, pending_ttl_ms)
   claims[#claims + 1] = {id, token, attempt, now - tonumber(created_at), bytes}
   claimed_bytes = claimed_bytes + #bytes
 end

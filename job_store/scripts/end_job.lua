@@ -29,11 +29,11 @@ end
 local function end_job(root, group, id, entry, status, field, value, limits)
   local job, payload, backlog, dead_letters =
     root .. 'job:' .. id, root .. 'image:' .. id, root .. 'backlog', root .. 'dead_letters'
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local now = clock_ms()
   -- The writes that free memory come first: after them, Redis completes the script even when its memory is full.
   redis.call('XACK', backlog, group, entry)
   redis.call('XDEL', backlog, entry)
+  release_owned(root, redis.call('HGET', job, 'owner'), id)
   if status == 'failed' then
     redis.call('PEXPIRE', payload, limits.job_ttl_ms)
     redis.call('ZADD', dead_letters, now, id)

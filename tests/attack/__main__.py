@@ -38,7 +38,7 @@ async def run_attacks(
     results = []
     for attack in attacks:
         for _ in range(MAX_RUNS):
-            result = await run_attack(stack, attack, max(duration_s, attack.short_s), directory, is_compared=True)
+            result = await run_attack(stack, attack, max(duration_s, attack.min_s), directory, is_compared=True)
             if any(result.violations()) or not any(result.delays()):
                 break
         violations = [*result.violations(), *result.delays()]

@@ -74,10 +74,10 @@ class Attack:
     """Takes all connections, or as many uploads as there may be: normal clients may then get a 503 each time."""
     is_cheap: bool = False
     """Takes so little of the processor that no normal client may get a 503."""
-    short_s: float = 1.0
-    """How long the attack takes in `make test`."""
-    is_slow: bool = False
-    """Not part of `make test`."""
+    min_s: float = 1.0
+    """How long the attack needs to take effect."""
+    is_in_tests: bool = False
+    """Part of `make test`."""
     twin: "Attack | None" = None
     """Ordinary requests of the same size, which are the harmless load that this attack is compared with.
 

@@ -65,23 +65,30 @@ def valid() -> Shot:
 VALID: Final = Attack("JSON: a valid image", valid)
 
 
-def _json(name: str, prepare: Callable[[], Shot]) -> Attack:
-    return Attack(f"JSON: {name}", prepare, twin=VALID)
+def _json(name: str, prepare: Callable[[], Shot], *, is_in_tests: bool = False) -> Attack:
+    return Attack(f"JSON: {name}", prepare, twin=VALID, is_in_tests=is_in_tests)
 
 
 ATTACKS: Final = [
-    Attack("11 uploads of 20 MB that stall", lambda: stalled(LARGE_BYTES), clients=11, is_cheap=True, short_s=4),
-    Attack("6,500 small uploads that stall", lambda: stalled(250_000), clients=6_500, is_flood=True, short_s=15),
+    Attack(
+        "11 uploads of 20 MB that stall",
+        lambda: stalled(LARGE_BYTES),
+        clients=11,
+        is_cheap=True,
+        min_s=4,
+        is_in_tests=True,
+    ),
+    Attack("6,500 small uploads that stall", lambda: stalled(250_000), clients=6_500, is_flood=True, min_s=15),
     Attack("200 bodies of two bytes a second", trickle, clients=200, is_cheap=True),
-    Attack("chunks of one byte", lambda: endless_body(chunked_post(), b"1\r\na\r\n"), clients=8),
+    Attack("chunks of one byte", lambda: endless_body(chunked_post(), b"1\r\na\r\n"), clients=8, is_in_tests=True),
     Attack("chunks with long extensions", lambda: endless_body(chunked_post(), b"1;" + b"a" * 900 + b"\r\na\r\n")),
     Attack("a chunk extension without end", lambda: endless_body(chunked_post() + b"1;", b"a"), clients=1),
     Attack("a chunked body without end", lambda: endless_body(chunked_post(), b"2000\r\n" + b"a" * 8192 + b"\r\n")),
-    Attack("trailers without end", endless_trailers, clients=1, short_s=4),
+    Attack("trailers without end", endless_trailers, clients=1, min_s=4, is_in_tests=True),
     Attack("a GET with a body", lambda: endless_body(request(b"GET", b"/health", b"content-length: 99999999"), b"a")),
     _json("nested lists", lambda: json(b"[" * JSON_BYTES)),
     _json("nested objects", lambda: json(b'{"a":' * (JSON_BYTES // 5))),
-    _json("many keys", lambda: json(many_keys())),
+    _json("many keys", lambda: json(many_keys()), is_in_tests=True),
     _json("a number of 20 MB", lambda: json(image_data(b"", b"1", b""))),
     _json("a string that is not base64", lambda: json(image_data(b'"', b"!", b'"'))),
     _json("a string of escapes", lambda: json(image_data(b'"', rb"\u0041", b'"'))),

@@ -40,9 +40,17 @@ def close_after_half_a_request() -> Shot:
 
 
 ATTACKS: Final = [
-    Attack("3,000 idle connections", idle, clients=3_000, pause_s=1, is_flood=True, short_s=4),
-    Attack("3,000 keep-alive connections", idle_after_a_request, clients=3_000, pause_s=1, is_flood=True, short_s=4),
-    Attack("connections that are reset", close_after_half_a_request, clients=50, pause_s=0.05),
+    Attack("3,000 idle connections", idle, clients=3_000, pause_s=1, is_flood=True, min_s=4),
+    Attack(
+        "3,000 keep-alive connections",
+        idle_after_a_request,
+        clients=3_000,
+        pause_s=1,
+        is_flood=True,
+        min_s=4,
+        is_in_tests=True,
+    ),
+    Attack("connections that are reset", close_after_half_a_request, clients=50, pause_s=0.05, is_in_tests=True),
     Attack("upgrades", lambda: once(request(b"GET", b"/", b"connection: upgrade", b"upgrade: websocket")), clients=20),
     Attack("not HTTP", lambda: once(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 100), clients=20),
 ]

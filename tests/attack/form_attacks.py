@@ -47,9 +47,15 @@ def long_part_header() -> Shot:
 
 
 ATTACKS: Final = [
-    Attack("form: charset=punycode, 1 MB", punycode, clients=1, short_s=4),
+    Attack("form: charset=punycode, 1 MB", punycode, clients=1, min_s=4, is_in_tests=True),
     Attack("form: 50,000 parts", many_parts, twin=valid("form: 4 MB", 4 * MB)),
-    Attack("form: 8 of 19 MB", lambda: upload(b"a" * 19 * MB), clients=8, twin=valid("form: 8 of 19 MB", 19 * MB, 8)),
+    Attack(
+        "form: 8 of 19 MB",
+        lambda: upload(b"a" * 19 * MB),
+        clients=8,
+        twin=valid("form: 8 of 19 MB", 19 * MB, 8),
+        is_in_tests=True,
+    ),
     Attack("form: 8 of 1.5 MB", lambda: upload(b"a" * (3 * MB // 2)), clients=8),
     Attack("form: near boundaries", near_boundaries, twin=valid("form: 18 MB", 18 * MB)),
     Attack("form: a part's header of 10 MB", long_part_header, twin=valid("form: 10 MB", 10 * MB)),

@@ -67,16 +67,18 @@ def many_headers(count: int) -> bytes:
 
 
 ATTACKS: Final = [
-    Attack("headers without end", lambda: endless(START, b"x-header: " + b"a" * 500 + b"\r\n"), clients=1),
-    Attack("short headers without end", lambda: endless(START, b"a:b\r\n"), clients=1, short_s=5),
+    Attack(
+        "headers without end", lambda: endless(START, b"x-header: " + b"a" * 500 + b"\r\n"), clients=1, is_in_tests=True
+    ),
+    Attack("short headers without end", lambda: endless(START, b"a:b\r\n"), clients=1, min_s=5),
     Attack("one header of 64 MB", lambda: endless(START + b"x-header: ", b"a"), clients=1),
     Attack("a header's name of 64 MB", lambda: endless(START, b"a"), clients=1),
     Attack("20,000 headers", lambda: once(many_headers(20_000)), clients=20),
     Attack("a URL of 1 MB", lambda: once(request(b"GET", b"/" + b"a" * MB)), clients=8),
     Attack("a URL of 64 MB", lambda: endless(b"GET /", b"a"), clients=1),
-    Attack("blank lines without end", lambda: endless(b"", b"\r\n"), clients=2),
-    Attack("pipelined GET /health", lambda: pipelined(b"/health"), clients=90, pause_s=1),
+    Attack("blank lines without end", lambda: endless(b"", b"\r\n"), clients=2, is_in_tests=True),
+    Attack("pipelined GET /health", lambda: pipelined(b"/health"), clients=90, pause_s=1, is_in_tests=True),
     Attack("pipelined GET /job", lambda: pipelined(b"/job/0"), clients=90, pause_s=1),
-    Attack("pipelined, responses unread", unread_responses, clients=20),
-    Attack("slow heads", slow_head, clients=600, pause_s=1, is_cheap=True),
+    Attack("pipelined, responses unread", unread_responses, clients=20, is_in_tests=True),
+    Attack("slow heads", slow_head, clients=600, pause_s=1, is_cheap=True, is_in_tests=True),
 ]

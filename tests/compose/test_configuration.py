@@ -11,7 +11,7 @@ import pytest
 from backend.settings import Settings as BackendSettings
 from harness.process import ROOT
 from proxy.settings import Settings as ProxySettings
-from tests.compose.compose_stack import compose_command
+from tests.compose.compose_stack import SERVICES, compose_command
 
 VERSION: Final = "1.2.3"
 FILES: Final = {
@@ -26,6 +26,9 @@ WIRING: Final = {
 PROXY, BACKEND = (
     {name.upper() for name in settings.model_fields} - WIRING for settings in (ProxySettings, BackendSettings)
 )
+
+MAX_REDIS_CLIENTS: Final = 10_000
+SECONDS: Final = {"m": 60, "s": 1}
 
 pytestmark = pytest.mark.usefixtures("compose_program")
 
@@ -53,13 +56,19 @@ def test_the_files_are_valid(files: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def with_every_setting(compose_program: None) -> str:
-    return config(files=["docker-compose.yml"], environment={name: f"value of {name}" for name in PROXY | BACKEND})
+    environment = {name: value_of(name) for name in PROXY | BACKEND}
+    return config(files=["docker-compose.yml"], environment=environment)
+
+
+def value_of(variable: str) -> str:
+    return "17" if variable == "SHUTDOWN_GRACE" else f"value of {variable}"
 
 
 @pytest.mark.parametrize("variable", sorted(PROXY | BACKEND))
 def test_a_setting_in_the_environment_reaches_the_services_that_read_it(with_every_setting: str, variable: str) -> None:
     services = (variable in PROXY) + (variable in BACKEND)
-    assert with_every_setting.count(f" {variable}: value of {variable}\n") == services
+    value = re.escape(value_of(variable))
+    assert len(re.findall(rf" {variable}: \W?{value}\W?\n", with_every_setting)) == services
 
 
 def test_redis_gets_its_settings_from_the_environment() -> None:
@@ -74,3 +83,33 @@ def test_local_serving_replaces_only_the_images_of_the_models() -> None:
     with_tensorflow, local = (re.findall(r"image: (\S+)", config(files=files)) for files in FILES.values())
     expected = [re.sub(r"(imagenet_[a-z]+_v\d)_", r"\1_local_", image) for image in with_tensorflow]
     assert local == expected != with_tensorflow
+
+
+def section(service: str, output: str) -> str:
+    match = re.search(rf"^  {service}:\n(?:    .*\n)+", output, re.M)
+    assert match, f"no service {service}"
+    return match[0]
+
+
+def test_the_proxy_starts_without_the_accurate_model(with_every_setting: str) -> None:
+    depends_on = re.search(r"depends_on:\n((?: {6,}.*\n)+)", section("proxy", with_every_setting))
+    assert depends_on
+    assert set(re.findall(r"^ {6}([\w-]+):", depends_on[1], re.M)) == {"redis", "imagenet-mobilenet-v2"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_open_files_and_processes_are_limited(service: str, with_every_setting: str) -> None:
+    text = section(service, with_every_setting)
+    assert re.search(r"pids_limit: \d+\n", text)
+    limits = [int(limit) for limit in re.findall(r"(?:soft|hard): (\d+)\n", text)]
+    assert len(limits) == 2
+    assert min(limits) > MAX_REDIS_CLIENTS
+
+
+@pytest.mark.parametrize(("shutdown_grace", "seconds"), [("", 80), ("0", 60), ("45", 105)])
+def test_compose_lets_the_worker_finish_its_batches_before_it_kills_it(shutdown_grace: str, seconds: int) -> None:
+    environment = {"SHUTDOWN_GRACE": shutdown_grace}
+    [duration] = re.findall(
+        r"stop_grace_period: (\S+)", section("backend", config(files=["docker-compose.yml"], environment=environment))
+    )
+    assert sum(int(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+)(m|s)", duration)) == seconds

@@ -11,8 +11,10 @@ from typing import Final
 import pytest
 
 from harness.process import ROOT, free_port
+from proxy.memory import max_memory
+from proxy.settings import Settings
 from service_settings import project_version
-from tests.compose.fake_programs import fake_docker
+from tests.compose.fake_programs import fake_docker, fake_program
 
 VERSION: Final = project_version()
 REPOSITORY: Final = "shibui/ml-system-in-actions:sync_async_pattern"
@@ -22,11 +24,19 @@ BEFORE_BUILDX: Final = {"buildx version": (1, ""), "version": (0, "20.10.24")}
 NO_CLIENT: Final = {"": (127, "")}
 
 
-def make(*args: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    removed = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "IMAGENET_WEIGHTS_DIR", "SERVING", "IMAGE_VERSION", "PULL_POLICY")
+def make(*args: str, directory: Path = ROOT, **variables: str) -> "subprocess.CompletedProcess[str]":
+    removed = (
+        *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "IMAGENET_WEIGHTS_DIR", "SERVING", "IMAGE_VERSION", "PULL_POLICY"),
+        *("WORKERS", "PROXY_MEM_LIMIT"),
+    )
     environment = {name: value for name, value in os.environ.items() if name not in removed}
     return subprocess.run(
-        ["make", *args], cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=False
+        ["make", "-f", str(ROOT / "Makefile"), *args],
+        cwd=directory,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -95,3 +105,28 @@ def test_c_up_reports_that_its_port_is_in_use_and_suggests_another(tmp_path: Pat
     assert process.returncode != 0
     assert process.stderr.startswith(f"make c_up: port {port_in_use} is in use")
     assert f"make c_up PORT={port_in_use + 1}" in process.stderr
+
+
+def memory_limit(directory: Path, **variables: str) -> str:
+    """Return the memory limit of the proxy that `make c_up` passes to Compose."""
+    compose = fake_program(directory / "compose", 'echo "limit: $PROXY_MEM_LIMIT"')
+    output = make("-s", "c_up", directory=directory, DOCKER_COMPOSE=compose, PYTHON="true", **variables).stdout
+    return output.removeprefix("limit: ").strip()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4, 16])
+def test_c_up_gives_the_proxy_the_memory_that_its_workers_may_need(tmp_path: Path, workers: int) -> None:
+    limit = memory_limit(tmp_path, WORKERS=str(workers))
+    assert limit[-1] == "m"
+    needed = max_memory(Settings(workers=workers))
+    assert needed < int(limit[:-1]) * 2**20 < needed * 1.3
+
+
+def test_the_memory_of_the_proxy_and_its_workers_can_be_set_in_the_shell_and_in_a_file(tmp_path: Path) -> None:
+    compose_file = (ROOT / "docker-compose.yml").read_text("utf-8")
+    assert f"${{PROXY_MEM_LIMIT:-{memory_limit(tmp_path)}}}" in compose_file
+    assert memory_limit(tmp_path, WORKERS="4", PROXY_MEM_LIMIT="9g") == "9g"
+    (tmp_path / ".env").write_text('WORKERS="4"\n')
+    assert memory_limit(tmp_path) == memory_limit(tmp_path, WORKERS="4")
+    (tmp_path / ".env").write_text("WORKERS=4\nPROXY_MEM_LIMIT=7g\n")
+    assert memory_limit(tmp_path) == memory_limit(tmp_path, WORKERS="2") == "7g"

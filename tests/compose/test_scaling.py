@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from harness.waiting import wait_until
+from tests.attack.bombs import RGBA, png
 from tests.compose.compose_stack import Stack
 from tests.compose.load import ANSWERED, Load
 from tests.compose.variants import in_one_variant
@@ -42,4 +43,15 @@ async def test_the_proxy_can_run_several_processes(stack: Stack) -> None:
     await wait_until(lambda: proxy.logged("model served") == models * processes)
     job_id = stack.get("/predict/test").json()["job_id"]
     await wait_until(lambda: stack.prediction(job_id), within=60)
+    stack.make("c_up")
+
+
+async def test_four_processes_in_the_proxy_answer_every_large_image_and_none_of_them_is_killed(stack: Stack) -> None:
+    """Each of them decodes 400 MB at a time, which is more than the memory that one process needs."""
+    stack.make("c_up", WORKERS="4")
+    proxy = stack.container("proxy")
+    load = Load(stack.url, png((7071, 7071), RGBA))
+    load.burst(32)
+    assert set(load.outcomes) <= ANSWERED | {"503"}
+    assert proxy.logged("server process ended") == proxy.restarts == 0
     stack.make("c_up")

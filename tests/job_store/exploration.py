@@ -18,12 +18,14 @@ from typing import Final, NamedTuple
 
 from redis.asyncio import Redis
 
-from job_store import Claim, DeadLetters, JobStore, Policy, StoreUnavailable
+from job_store import Claim, DeadLetters, JobStore, Owner, Policy, StoreUnavailable
 from job_store.keys import WORKERS
 from tests.job_store.inspection import expire_lease
 from tests.job_store.model import Entry, Model, ModelJob
 
 POLICY: Final = Policy(max_attempts=2, lease=timedelta(hours=1))
+OWNER: Final = Owner("owner")
+"""Of every job."""
 
 
 class Deviation(AssertionError):
@@ -33,8 +35,8 @@ class Deviation(AssertionError):
 Results = tuple[object, object]
 """The results of one step, from the store and from the model."""
 
-Contents = tuple[dict[str, ModelJob], list[Entry], set[str]]
-"""Jobs, backlog and dead letters."""
+Contents = tuple[dict[str, ModelJob], list[Entry], set[str], set[str]]
+"""Jobs, backlog, dead letters, and the jobs that count against the owner's quota."""
 
 
 class Step(NamedTuple):
@@ -90,7 +92,7 @@ class Exploration:
     async def _start(self, workers: int, jobs: int, faults: int) -> State:
         model = Model(POLICY, completed_at=lambda _: 0)
         for _ in range(jobs):
-            model.submit(await self.store.submit(b"payload", {}))
+            model.submit(await self.store.submit(b"payload", {}, owner=OWNER), OWNER)
         await self.redis.xgroup_create(self.store.keys.backlog, WORKERS, "0")
         _, dumps = await self._read(list(model.jobs))
         return State(dumps, model, (None,) * workers, faults)
@@ -104,7 +106,7 @@ class Exploration:
         except StoreUnavailable as error:
             raise Deviation(f"{error} after {path}") from error
         contents, dumps = await self._read(list(model.jobs))
-        expected = model.jobs, model.backlog, set(model.dead_letters)
+        expected = model.jobs, model.backlog, set(model.dead_letters), model.unfinished(OWNER.id)
         if (result, contents) != (expected_result, expected):
             raise Deviation(f"{result}, {contents} instead of {expected_result}, {expected} after {path}")
         for job_id, job in state.model.jobs.items():
@@ -179,16 +181,18 @@ class Exploration:
     async def _read(self, job_ids: Sequence[str]) -> tuple[Contents, Mapping[str, bytes]]:
         """Return what Redis holds, in the terms of the model, and a dump of each key."""
         keys = self.store.keys
-        names = [keys.backlog, keys.dead_letters, *map(keys.job, job_ids), *map(keys.payload, job_ids)]
+        unfinished = keys.unfinished(OWNER.id)
+        names = [keys.backlog, keys.dead_letters, unfinished, *map(keys.job, job_ids), *map(keys.payload, job_ids)]
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.xrange(keys.backlog)
             pipe.xpending_range(keys.backlog, WORKERS, "-", "+", 100)
             pipe.zrange(keys.dead_letters, 0, -1)
+            pipe.zrange(unfinished, 0, -1)
             for name in names:
                 pipe.dump(name)
             for job_id in job_ids:
                 pipe.hgetall(keys.job(job_id))
-            entries, pending, letters, *values = await pipe.execute()
+            entries, pending, letters, counted, *values = await pipe.execute()
         dumps = {name: dump for name, dump in zip(names, values, strict=False) if dump is not None}
         hashes = zip(job_ids, values[len(names) :], strict=True)
         jobs = {job_id: model_job(fields, keys.payload(job_id) in dumps) for job_id, fields in hashes}
@@ -197,7 +201,7 @@ class Exploration:
             Entry(fields[b"id"].decode(), entry in idle, idle.get(entry, timedelta()) >= POLICY.lease)
             for entry, fields in entries
         ]
-        return (jobs, backlog, {letter.decode() for letter in letters}), dumps
+        return (jobs, backlog, {job.decode() for job in letters}, {job.decode() for job in counted}), dumps
 
     async def _restore(self, dumps: Mapping[str, bytes]) -> None:
         async with self.redis.pipeline(transaction=False) as pipe:
@@ -210,4 +214,5 @@ class Exploration:
 def model_job(fields: Mapping[bytes, bytes], has_payload: bool) -> ModelJob:
     text = {name.decode(): value.decode() for name, value in fields.items()}
     token, attempts = int(text.get("token", 0)), int(text.get("attempts", 0))
-    return ModelJob(text["status"], token, attempts, text.get("output"), text.get("error"), has_payload)
+    output, error, owner = map(text.get, ("output", "error", "owner"))
+    return ModelJob(text["status"], token, attempts, output, error, has_payload, owner=owner)

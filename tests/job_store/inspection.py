@@ -78,6 +78,15 @@ async def run_event_loop(turns: int) -> None:
         await asyncio.sleep(0)
 
 
+@contextmanager
+def client_in(runner: asyncio.Runner, server: RedisServer) -> Iterator[Redis]:
+    redis = server.client()
+    try:
+        yield redis
+    finally:
+        runner.run(redis.aclose())
+
+
 @asynccontextmanager
 async def sent_commands(redis: Redis) -> AsyncIterator[list[str]]:
     """Log the names of the commands that clients send, in order, without those that scripts run."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from job_store import Claim, Policy
+from job_store import Claim, Owner, Policy
 
 
 @dataclass(slots=True)
@@ -15,6 +15,7 @@ class ModelJob:
     error: str | None = None
     has_payload: bool = True
     has_expired: bool = False
+    owner: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -44,8 +45,20 @@ class Model:
     def has_room(self) -> bool:
         return len(self.backlog) < self.policy.max_backlog
 
-    def submit(self, job_id: str) -> None:
-        self.jobs[job_id] = ModelJob()
+    def is_within_quota(self, owner: Owner | None) -> bool:
+        return owner is None or len(self.unfinished(owner.id)) < owner.max_queued
+
+    def unfinished(self, owner: str) -> set[str]:
+        """Return the ids of the jobs that count against the owner's quota."""
+        return {
+            job_id
+            for job_id, job in self.jobs.items()
+            if job.owner == owner and not job.is_final and not job.has_expired
+        }
+
+    def submit(self, job_id: str, owner: Owner | None = None) -> None:
+        assert job_id not in self.jobs
+        self.jobs[job_id] = ModelJob(owner=owner.id if owner else None)
         self.backlog.append(Entry(job_id))
 
     def claim(self, count: int) -> Sequence[tuple[str, int, int]]:

@@ -35,6 +35,9 @@ DEFECTS: Final = {
     ),
     "requeue, without the token": ("requeue", " or current_token ~= token", ""),
     "extend, without the token": ("extend", " or current_token ~= token", ""),
+    "end, without releasing the quota": ("end", "release_owned(root, redis.call('HGET', job, 'owner'), id)", ""),
+    "claim, without releasing the quota": ("claim", "release_owned(root, redis.call('HGET', job, 'owner'), id)", ""),
+    "replay, without using the quota": ("replay", "redis.call('ZADD', unfinished, now + ttl_ms, id)", ""),
     "replay, without new attempts": ("replay", ", 'attempts', 0", ""),
 }
 

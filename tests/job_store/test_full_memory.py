@@ -112,7 +112,7 @@ async def test_a_claim_gives_up_a_job_whose_attempts_are_used_up(store: JobStore
 
 async def test_new_jobs_are_accepted_once_others_have_ended(store: JobStore) -> None:
     used = (await store.redis.info("memory"))["used_memory"]
-    await store.redis.config_set("maxmemory", used + 20 * len(PAYLOAD))
+    await store.redis.config_set("maxmemory", used + 24 * len(PAYLOAD))
     accepted = await submit_until_full(store)
     assert len(accepted) > 10
     while claims := (await store.claim(4)).claims:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from redis.asyncio import Redis
 
@@ -5,7 +7,7 @@ from deploy.local import redis_server as redis_on_this_machine
 from harness.process import free_port
 from harness.redis import RedisServer
 from harness.waiting import wait_until
-from job_store import DeadLetters, JobStore, Keys, check_redis, keys, new_job_id
+from job_store import DeadLetters, JobStore, Keys, Owner, check_redis, keys, new_job_id
 from tests.job_store import inspection
 from tests.job_store.jobs import SIAMESE, claim_one, submit
 
@@ -13,7 +15,8 @@ from tests.job_store.jobs import SIAMESE, claim_one, submit
 async def add_jobs_of_every_status(store: JobStore) -> None:
     """Leave one succeeded job, one dead letter, one processing job, one queued job and one that was withdrawn."""
     await store.withdraw(new_job_id())
-    await submit(store, b"1", b"2", b"3", b"4")
+    await submit(store, b"1", b"2", b"3")
+    await store.submit(b"4", {}, owner=Owner("owner"))
     await store.finish(await claim_one(store), SIAMESE)
     await store.fail(await claim_one(store), "broken")
     await claim_one(store)
@@ -22,13 +25,14 @@ async def add_jobs_of_every_status(store: JobStore) -> None:
 async def test_redis_holds_only_the_documented_keys(store: JobStore) -> None:
     await add_jobs_of_every_status(store)
     stored = {
-        (key.replace(key.rpartition(":")[2], "<id>") if key.count(":") == 2 else key, await store.redis.type(key))
+        (re.sub("[0-9a-f]{24}$", "<id>", key).replace(":owner", ":<owner>"), await store.redis.type(key))
         for key in await inspection.keys(store.redis)
     }
     assert stored == {
         ("{sync_async}:job:<id>", b"hash"),
         ("{sync_async}:image:<id>", b"string"),
         ("{sync_async}:withdrawn:<id>", b"string"),
+        ("{sync_async}:unfinished:<owner>", b"zset"),
         ("{sync_async}:backlog", b"stream"),
         ("{sync_async}:dead_letters", b"zset"),
         ("{sync_async}:dead_letter_bytes", b"string"),

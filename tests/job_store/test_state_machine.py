@@ -4,8 +4,8 @@ Leases and jobs expire only when a rule says so.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, cast
@@ -25,17 +25,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 
 from harness.redis import RedisServer
-from job_store import Claim, DeadLetters, JobStore, Policy, QueueFull
+from job_store import Claim, DeadLetters, JobStore, Owner, Policy, QueueFull, QuotaExceeded
 from job_store.keys import WORKERS
-from tests.job_store.inspection import STOP
+from tests.job_store.inspection import STOP, client_in
 from tests.job_store.model import Model
 
 pytestmark = pytest.mark.slow
 
 POLICY: Final = Policy(max_backlog=6, max_dead_letters=2, lease=timedelta(hours=1))
+OWNERS: Final = (Owner("modest", max_queued=2), Owner("busy", max_queued=5))
 
 
 class JobStoreMachine(RuleBasedStateMachine):
@@ -58,15 +58,18 @@ class JobStoreMachine(RuleBasedStateMachine):
 
     # Clients
 
-    @rule(target=jobs, count=st.integers(1, 4))
-    def submit(self, count: int) -> MultipleResults[str]:
-        return multiple(*(self.submit_one() for _ in range(count) if self.model.has_room()))
+    @rule(target=jobs, count=st.integers(1, 4), owner=st.sampled_from((None, *OWNERS)))
+    def submit(self, count: int, owner: Owner | None) -> MultipleResults[str]:
+        return multiple(*(job_id for _ in range(count) if self.model.has_room() for job_id in self.submit_one(owner)))
 
-    def submit_one(self) -> str:
-        job_id: str = self.run(self.store.submit(b"payload", {}))
-        assert job_id not in self.model.jobs
-        self.model.submit(job_id)
-        return job_id
+    def submit_one(self, owner: Owner | None) -> Sequence[str]:
+        submission = self.store.submit(b"payload", {}, owner=owner)
+        if not self.model.is_within_quota(owner):
+            with pytest.raises(QuotaExceeded):
+                self.run(submission)
+            return ()
+        self.model.submit(job_id := str(self.run(submission)), owner)
+        return (job_id,)
 
     @precondition(lambda self: not self.model.has_room())
     @rule()
@@ -139,6 +142,7 @@ class JobStoreMachine(RuleBasedStateMachine):
         self.model.jobs[job_id].has_payload = False
         if not only_its_payload:
             self.redis.delete(self.keys.job(job_id))
+            self.redis.zadd(self.keys.unfinished(self.model.jobs[job_id].owner or ""), {job_id: 1}, xx=True)
             self.model.expire(job_id)
 
     @rule()
@@ -197,6 +201,12 @@ class JobStoreMachine(RuleBasedStateMachine):
         assert len(letters) <= POLICY.max_dead_letters
 
     @invariant()
+    def the_unfinished_jobs_of_each_owner_count(self) -> None:
+        for owner in OWNERS:
+            counted = cast(list[bytes], self.redis.zrangebyscore(self.keys.unfinished(owner.id), "(1", "+inf"))
+            assert set(map(bytes.decode, counted)) == self.model.unfinished(owner.id)
+
+    @invariant()
     def every_key_has_a_ttl(self) -> None:
         assert [key for key in self.redis.scan_iter() if self.redis.pttl(key) == -1] == []
 
@@ -227,7 +237,7 @@ class JobStoreMachine(RuleBasedStateMachine):
 def test_redis_agrees_with_the_model_after_random_steps(redis_server: RedisServer) -> None:
     with (
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
-        client(redis_server, runner) as redis,
+        client_in(runner, redis_server) as redis,
         Redis(port=redis_server.port) as observer,
     ):
 
@@ -238,12 +248,3 @@ def test_redis_agrees_with_the_model_after_random_steps(redis_server: RedisServe
         run_state_machine_as_test(
             Machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None, database=None)
         )
-
-
-@contextmanager
-def client(server: RedisServer, runner: asyncio.Runner) -> Iterator[AsyncRedis]:
-    redis = server.client()
-    try:
-        yield redis
-    finally:
-        runner.run(redis.aclose())

@@ -56,7 +56,7 @@ async def test_a_request_to_a_full_queue_is_refused_and_no_permit_is_lost() -> N
     done, _ = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
     [error] = [request.exception() for request in done]
     assert isinstance(error, Overloaded)
-    assert str(error) == "the image decoder's queue is full (1 requests): try again in a moment"
+    assert str(error) == "the image decoder's queue is full (limit: 1): try again in a moment"
     requests[1].cancel()  # the queued client disconnects
     finish.set()
     assert await requests[0]

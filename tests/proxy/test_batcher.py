@@ -230,7 +230,7 @@ async def test_a_request_to_a_full_queue_is_refused() -> None:
     batcher = batcher_of(model, max_batch_size=1, max_queued=1)
     requests = submit(batcher, b"1", b"2", b"3")
     await run_ready_tasks()
-    with pytest.raises(Overloaded, match=r"the fast model's queue is full \(1 requests\)"):
+    with pytest.raises(Overloaded, match=r"the fast model's queue is full \(limit: 1\)"):
         requests[2].result()
     model.allow()
     assert [(await request).label for request in requests[:2]] == ["1", "2"]

@@ -22,13 +22,16 @@ def test_the_limits_are_divided_by_the_number_of_processes(workers: int, decoder
     assert settings.max_bytes_in_flight_per_process == 1000 // workers
 
 
+@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
 @pytest.mark.parametrize(
-    ("limit", "warnings"), [("max\n", 0), (f"{COMPOSE_LIMIT}\n", 0), ("1000000000\n", 1), (None, 0)]
+    ("limit", "warnings"),
+    [("max\n", 0), (f"{COMPOSE_LIMIT}\n", 0), ("1000000000\n", 1), (f"{2**63 - 4096}\n", 0), (None, 0)],
 )
 def test_a_container_with_too_little_memory_is_a_warning(
-    limit: str | None, warnings: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    file: str, limit: str | None, warnings: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if limit is not None:
-        (tmp_path / "memory.max").write_text(limit)
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(limit)
     warn_if_too_little(Settings(), tmp_path)
     assert capsys.readouterr().out.count("memory limit low") == warnings

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from harness.redis import RedisServer, redis_url
-from job_store import JobStore, QueueFull, StoreUnavailable, connect
+from job_store import JobStore, Owner, QueueFull, StoreUnavailable, connect
 from proxy.refinement_queue import MAX_SLOW_SUBMITS, MAX_SMALL_BYTES, Accepted, RefinementQueue, Shed
 from tests.chaos.tcp_link import TcpLink
 from tf_serving_client import Prediction
@@ -34,7 +34,7 @@ class FakeStore:
             raise outcome
         return outcome
 
-    async def submit(self, payload: bytes, provisional: object, job_id: str) -> str:
+    async def submit(self, payload: bytes, provisional: object, job_id: str, owner: Owner | None) -> str:
         self.submitted.append(job_id)
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):

@@ -51,7 +51,7 @@ class ScriptedCheck:
         await wait_until(lambda: self.problem is None)
 
 
-class World:
+class ScriptedWorker:
     """A worker's parts around a scripted model."""
 
     def __init__(self, redis: Redis, script: Script) -> None:
@@ -79,7 +79,7 @@ class World:
         return [job for job_id in job_ids if (job := await self.store.find(job_id))]
 
     @asynccontextmanager
-    async def worker(self, *, batch_size: int) -> AsyncIterator[None]:
+    async def loop(self, *, batch_size: int) -> AsyncIterator[None]:
         worker = Worker(self.context, self.listener, batch_size=batch_size, batch_bytes=1_000_000, concurrency=1)
         task = asyncio.create_task(worker.run(self.stopping, timedelta(seconds=5)))
         try:
