@@ -1,4 +1,4 @@
-"""Says where to look: `/docs` without the internet, `/`, and how to use a path that was requested with a wrong method."""
+"""Says where to look: `/docs`, which needs no internet, `/`, and `GET /predict`."""
 
 from typing import Final
 

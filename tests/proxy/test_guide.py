@@ -1,5 +1,6 @@
 """Where clients that look around are led: `/`, `/docs` and `GET /predict`."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -62,8 +63,8 @@ async def test_get_predict_speaks_of_the_input_that_is_configured(input_: str, t
     settings = {} if input_ == "image" else {"TEST_INPUT": str(tmp_path / "sample")}
     (tmp_path / "sample").write_text("sample")
     async with bare_proxy(tmp_path, INPUT=input_, **settings) as proxy:
-        response = httpx.get(f"http://127.0.0.1:{proxy.port}/predict", trust_env=False)
-    assert response.json()["detail"].startswith(HOW_TO_POST[input_])
+        response = await proxy.exchange(b"GET /predict HTTP/1.0\r\n\r\n")
+    assert json.loads(response.partition(b"\r\n\r\n")[2])["detail"].startswith(HOW_TO_POST[input_])
 
 
 @pytest.mark.parametrize(
