@@ -19,7 +19,7 @@ request to `POST /predict` passes these files, in this order:
     refinement_queue    submits the job to Redis, behind a circuit breaker
     timings             the duration of each step, for the `Server-Timing` header and the log
 
-`metadata` is the body of `/metadata`, and `readiness` what `/readyz` reports. `admission_queue` limits concurrency and
-queueing in the normalizer and the batcher. `errors` defines why the proxy refuses a request, and `problems` turns every
-error into an HTTP response (RFC 9457).
+`metadata` is the body of `/metadata`, and `readiness` what `/readyz` reports; `guide` serves `/` and `/docs`.
+`admission_queue` limits concurrency and queueing in the normalizer and the batcher. `errors` defines why the proxy
+refuses a request, and `problems` turns every error into an HTTP response (RFC 9457).
 """

@@ -108,6 +108,12 @@ DETAILS: Final[dict[type[Exception], str]] = {
 }
 """Replaces the text of errors that are written for the log and not for clients: it may name internal addresses."""
 
+WHERE_TO_LOOK: Final = {
+    HTTPStatus.NOT_FOUND: "this path does not exist: /docs lists those that do",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this path does not accept this method: the header Allow has those that it accepts",
+}
+"""For errors of the router."""
+
 PYTHON_OBJECT: Final = re.compile(r" ?<[\w. ]+ at 0x[0-9a-f]+>")
 """Pillow shows the file object in which it found no image."""
 
@@ -172,7 +178,8 @@ async def _respond_to_http_exception(request: Request, error: Exception) -> Resp
     slug = status.phrase.lower().replace(" ", "-")
     problem = Problem(status, slug, status.phrase)
     _log(request, problem, error.detail)
-    response = problem_response(request, problem, str(error.detail))
+    detail = WHERE_TO_LOOK.get(status, status.phrase) if error.detail == status.phrase else str(error.detail)
+    response = problem_response(request, problem, detail)
     response.headers.update(error.headers or {})
     return response
 
