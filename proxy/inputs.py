@@ -64,7 +64,7 @@ class TextInput:
         max_body_bytes = self.max_bytes * ESCAPE_GROWTH + MAX_OVERHEAD_BYTES
         body = await read_body(request, max_body_bytes, self.body_rate, request.state.upload)
         is_plain = content_type(request) == "text/plain"
-        text = _plain_text(body, request.headers["content-type"]) if is_plain else _json_text(body)
+        text = plain_text(body, request.headers["content-type"]) if is_plain else text_from_json(body)
         return _checked(text, self.max_bytes, "text"), Timings()
 
 
@@ -80,7 +80,8 @@ class BytesInput:
         return _checked(body if is_raw else _json_data(body), self.max_bytes, "data"), Timings()
 
 
-def _plain_text(body: bytes, declared_type: str) -> bytes:
+def plain_text(body: bytes, declared_type: str) -> bytes:
+    """Return the body if it is UTF-8. Raises `NotText`."""
     charset = CHARSET.search(declared_type[:1000])
     if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise NotText("the content type names another character set than UTF-8: send the text in UTF-8")
@@ -91,7 +92,8 @@ def _plain_text(body: bytes, declared_type: str) -> bytes:
     return body
 
 
-def _json_text(body: bytes) -> bytes:
+def text_from_json(body: bytes) -> bytes:
+    """Return the text in UTF-8. Raises `NotJson`, `FieldMissing` or `NotText`."""
     text = read_string(
         body,
         "text",

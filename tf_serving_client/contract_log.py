@@ -1,11 +1,16 @@
 """Logs which version of a model is served, and what is wrong with it."""
 
+import time
 from collections.abc import Sequence
+from typing import Final
 
 import service_log
 from tf_serving_client.contract import ModelContract, ServedModel
 from tf_serving_client.errors import ModelError, ModelMismatch
 from tf_serving_client.protos import ModelVersionStatus
+
+STARTUP_GRACE_S: Final = 5.0
+"""A model server that starts together with its client is not reported as unavailable for this long."""
 
 
 class ContractLog:
@@ -14,11 +19,12 @@ class ContractLog:
     def __init__(self, contract: ModelContract) -> None:
         self._contract = contract
         self._logged: object = None
+        self._created_at = time.monotonic()
         self._failed_versions: set[int] = set()
 
     def problem(self, error: ModelError) -> None:
         key = error.cause if isinstance(error, ModelMismatch) else ModelError
-        if key == self._logged:
+        if key == self._logged or (key is ModelError and self._may_be_starting()):
             return
         self._logged = key
         if isinstance(error, ModelMismatch):
@@ -30,6 +36,9 @@ class ContractLog:
                 "model unavailable", model=error.model, error=str(error), expected="a model server",
                 change=f"start it, or set {self._contract.prefix}_MODEL_ADDRESS, now {self._contract.address}",
             )  # fmt: skip
+
+    def _may_be_starting(self) -> bool:
+        return self._logged is None and time.monotonic() - self._created_at < STARTUP_GRACE_S
 
     def served(self, served: ServedModel) -> None:
         if served == self._logged:

@@ -21,6 +21,7 @@ from proxy.errors import BadRequest, NotBase64, Overloaded
 from proxy.exif import read_orientation
 from proxy.form import image_of
 from proxy.image_header import ImageHeader, read_header
+from proxy.inputs import plain_text, text_from_json
 from proxy.normalizer import scaled_size, to_upright_jpeg
 from proxy.uploaded_image import decode_base64, image_from_json
 from tests.fuzz.http_connection import http_connection
@@ -102,6 +103,17 @@ def json_body(data: bytes) -> None:
     assert len(image) <= len(data)
 
 
+def text_bodies(data: bytes) -> None:
+    """What is accepted is UTF-8. A content type ends at the first line break."""
+    declared_type, _, body = data.partition(b"\n")
+    for read in (text_from_json, lambda body: plain_text(body, declared_type.decode("latin-1"))):
+        try:
+            text = read(body)
+        except BadRequest:
+            continue
+        text.decode("utf-8")
+
+
 def base64_text(data: bytes) -> None:
     """Whatever is accepted is the base64 of the result."""
     text = data.decode("utf-8", "surrogateescape")
@@ -160,6 +172,7 @@ TARGETS: Final = {
     "exif": Target(exif, "exif"),
     "form": Target(form, "form"),
     "json_body": Target(json_body, "json"),
+    "text_bodies": Target(text_bodies, "text"),
     "base64_text": Target(base64_text, "base64"),
     "serving_json": Target(serving_json, "serving_json"),
     "http_connection": Target(http_connection, "http"),

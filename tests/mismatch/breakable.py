@@ -49,6 +49,23 @@ class Breakable:
         }
         await self.wait_for_states(versions, "AVAILABLE")
 
+    def publish_corrupt(self) -> dict[str, int]:
+        """Publish a version of both models that cannot be loaded. Return their numbers."""
+        return {
+            model: broken_models.publish_corrupt(self.good_models / model / "1", self.stack.models / model)
+            for model in (FAST, ACCURATE)
+        }
+
+    def remove_all_versions(self) -> dict[str, int]:
+        """Return the newest version of each model. Their numbers are not used again."""
+        newest = {}
+        for model in (FAST, ACCURATE):
+            versions = [child for child in (self.stack.models / model).iterdir() if child.name.isdecimal()]
+            newest[model] = max(int(version.name) for version in versions)
+            for version in versions:
+                version.rename(version.with_name(f"removed-{version.name}"))
+        return newest
+
     async def wait_for_states(self, versions: dict[str, int], state: str) -> None:
         async def has_state() -> bool:
             return all([await self.state(model, version) == state for model, version in versions.items()])

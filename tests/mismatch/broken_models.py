@@ -1,5 +1,6 @@
 """Versions that do not fit, made from a version that does: only the signature that the server reports differs."""
 
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,18 +10,31 @@ from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_INT64, DT_STRING
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
 SIGNATURES: Final = Path("assets.extra", "openvino", "signatures.pb")
+GRAPH: Final = SIGNATURES.with_name("model.xml")
+VERSION: Final = re.compile(r"(removed-)?\d+$")
 Break = Callable[[MetaGraphDef], None]
 
 
 def publish(good: Path, base_path: Path, breaks: Break | None = None) -> int:
     """Publish a copy of the version `good`, broken or not, as the newest version. Return its number."""
-    number = 1 + max((int(child.name) for child in base_path.iterdir() if child.name.isdecimal()), default=0)
+    number = 1 + max(
+        int(child.name.removeprefix("removed-")) for child in base_path.iterdir() if VERSION.match(child.name)
+    )
     copy = Path(shutil.copytree(good, base_path / f"copying-{number}"))
     if breaks:
         graph = MetaGraphDef.FromString((copy / SIGNATURES).read_bytes())
         breaks(graph)
         (copy / SIGNATURES).write_bytes(graph.SerializeToString())
     copy.rename(base_path / str(number))
+    return number
+
+
+def publish_corrupt(good: Path, base_path: Path) -> int:
+    """Publish a version that no server can load."""
+    corrupt = Path(shutil.copytree(good, base_path / "corrupt"))
+    (corrupt / GRAPH).write_bytes(b"")
+    number = publish(corrupt, base_path)
+    shutil.rmtree(corrupt)
     return number
 
 

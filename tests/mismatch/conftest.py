@@ -22,7 +22,12 @@ def good_models(slow: None) -> Path:
 async def breakable(good_models: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Breakable]:
     directory = tmp_path_factory.mktemp("mismatch")
     shutil.copytree(good_models, directory / "models")
-    stack = Stack(directory / "stack", directory / "models", {"BATCH_SIZE": "4", "LEASE": "5"})
+    stack = Stack(
+        directory / "stack",
+        directory / "models",
+        {"BATCH_SIZE": "4", "LEASE": "5"},
+        model_server_flags="--max_num_load_retries=1 --load_retry_interval_micros=50000",
+    )
     try:
         await stack.start()
         async with stack.redis.client() as redis, stack.client() as client:

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.chaos.small_models import ACCURATE, FAST, image_of
+from tests.chaos.small_models import image_of
 from tests.mismatch.breakable import JOBS, Breakable
 from tests.mismatch.broken_models import BROKEN, Break
 
@@ -27,24 +27,30 @@ async def test_a_bad_version_is_named_and_costs_no_job(breakable: Breakable, bre
     await breakable.wait_until_answered()
 
 
-async def test_a_model_of_which_every_version_is_unloaded_costs_no_job(breakable: Breakable) -> None:
+async def test_a_version_that_cannot_be_loaded_is_named_while_the_previous_one_is_served(breakable: Breakable) -> None:
     await breakable.wait_until_answered()
-    cause = "the server has unloaded every version"
-    counts = breakable.log_counts("model mismatch", cause)
-    newest = {}
-    for model in (FAST, ACCURATE):
-        base_path = breakable.stack.models / model
-        numbers = [int(child.name) for child in base_path.iterdir() if child.name.isdecimal()]
-        newest[model] = max(numbers)
-        for number in numbers:
-            (base_path / str(number)).rename(base_path / f"removed-{number}")
-    await breakable.wait_for_states(newest, "END")
+    counts = breakable.log_counts("version not loaded", "")
+    versions = breakable.publish_corrupt()
+    await breakable.wait_for_states(versions, "END")
+    answer = await breakable.post()
+    assert answer.is_success
+    await breakable.wait_for_log("version not loaded", "", counts)
+    await breakable.publish()
+    assert (await breakable.post()).is_success
+
+
+async def test_a_model_of_which_no_version_is_loaded_costs_no_job(breakable: Breakable) -> None:
+    await breakable.wait_until_answered()
+    unloaded, not_loaded = "the server has unloaded every version", "the server could not load version"
+    counts = [breakable.log_counts("model mismatch", cause) for cause in (unloaded, not_loaded)]
+    await breakable.wait_for_states(breakable.remove_all_versions(), "END")
     job_ids = await breakable.submit()
-    await assert_refused(breakable, cause)
-    await breakable.wait_for_log("model mismatch", cause, counts)
-    for model, number in newest.items():
-        base_path = breakable.stack.models / model
-        (base_path / f"removed-{number}").rename(base_path / str(number + 1))
+    await assert_refused(breakable, unloaded)
+    await breakable.wait_for_log("model mismatch", unloaded, counts[0])
+    await breakable.wait_for_states(breakable.publish_corrupt(), "END")
+    await breakable.wait_for_log("model mismatch", not_loaded, counts[1])
+    await assert_refused(breakable, not_loaded)
+    await breakable.publish()
     await breakable.assert_all_succeed(job_ids)
     await breakable.wait_until_answered()
 

@@ -1,10 +1,20 @@
 """Which models fit the contract, and what a mismatch says about the others."""
 
+from datetime import timedelta
+from typing import Literal
+
 import pytest
 
 from service_settings import IMAGENET_LABELS, ServiceSettings
-from tests.fake_model_server import Tensors, classifier, signature
-from tf_serving_client import ModelContract, ModelDescription, ModelMismatch, ServedModel
+from tests.fake_model_server import FakeModel, Tensors, classifier, fake_model_server, signature
+from tf_serving_client import (
+    ModelContract,
+    ModelDescription,
+    ModelMismatch,
+    ServedClassifier,
+    ServedModel,
+    open_channel,
+)
 from tf_serving_client.protos import SignatureDef
 
 SOME_STRINGS: Tensors = {"text": ("string", [-1])}
@@ -102,3 +112,16 @@ def test_only_the_models_of_the_demo_have_labels_by_default(monkeypatch: pytest.
     assert ServiceSettings().accurate.labels == IMAGENET_LABELS
     monkeypatch.setenv("ACCURATE_MODEL", "my_own")
     assert ServiceSettings().accurate.labels is None
+
+
+@pytest.mark.parametrize(("kind", "score"), [("softmax", 3.0), ("logits", 0.952574)])
+async def test_logits_are_normalized_if_the_settings_say_so_and_logged_if_not(
+    kind: Literal["softmax", "logits"], score: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract = ModelContract("m", "address", scores=kind)
+    async with fake_model_server(FakeModel(lambda _: (3.0, 0.0))) as address, open_channel(address) as channel:
+        [prediction] = await ServedClassifier(channel, contract, b"sample", timedelta(seconds=20)).classify(
+            [b"payload"]
+        )
+    assert prediction.score == pytest.approx(score, abs=1e-6)
+    assert ("set FAST_SCORES=logits" in capsys.readouterr().out) == (kind == "softmax")
