@@ -21,6 +21,10 @@ IMAGE_VERSION     := $(or $(IMAGE_VERSION),$(shell sed -n 's/^version = "\(.*\)"
 PYTHON_IMAGE      ?= python:3.11-slim-bookworm
 TF_SERVING_IMAGE  ?= tensorflow/serving:2.20.0
 WEIGHTS           ?= imagenet
+DEMO_MODELS       := mobilenet_v2 inception_v3
+FAST_MODEL_IMAGE   = $(call model_image,$(or $(FAST_MODEL),mobilenet_v2))
+ACCURATE_MODEL_IMAGE = $(call model_image,$(or $(ACCURATE_MODEL),inception_v3))
+model_image        = $(if $(filter $(1),$(DEMO_MODELS)),imagenet,model)_$(1)
 SERVING           ?= tensorflow
 DOCKER            ?= docker
 BUILD_OPTIONS     ?=
@@ -39,11 +43,17 @@ else
   COMPOSE           = $(DOCKER_COMPOSE) -f ./docker-compose.yml
 endif
 IMAGES      = $(IMAGE)_sync_async_proxy_$(IMAGE_VERSION) $(IMAGE)_sync_async_backend_$(IMAGE_VERSION) \
-              $(IMAGE)_imagenet_mobilenet_v2_$(MODEL_VERSION) $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION)
+              $(IMAGE)_$(FAST_MODEL_IMAGE)_$(MODEL_VERSION) $(IMAGE)_$(ACCURATE_MODEL_IMAGE)_$(MODEL_VERSION)
 BUILD       = DOCKER_BUILDKIT=$(BUILDKIT) $(DOCKER) $(strip build $(BUILD_OPTIONS)) \
               --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --build-arg IMAGE_VERSION=$(IMAGE_VERSION)
 BUILD_MODEL = $(BUILD) --build-arg TF_SERVING_IMAGE=$(TF_SERVING_IMAGE) --build-arg WEIGHTS=$(WEIGHTS)
-export DOCKER_REPOSITORY IMAGE_VERSION
+# Builds the image of a demo model, or of a model of one's own: $(call build_model,NAME)
+build_model = $(if $(filter $(1),$(DEMO_MODELS)),\
+  $(BUILD_MODEL) -t $(IMAGE)_imagenet_$(1)_$(MODEL_VERSION) -f ./imagenet_$(1)/Dockerfile .,\
+  @version=$$($(PYTHON) deploy/newest_version.py "$(or $(MODELS_DIR),var/models)" $(1)) && set -x && \
+  $(BUILD) --build-arg TF_SERVING_IMAGE=$(TF_SERVING_IMAGE) --build-arg MODEL=$(1) --build-arg MODEL_VERSION="$$(basename "$$version")" \
+    -t $(IMAGE)_model_$(1)_$(MODEL_VERSION) -f ./deploy/docker/Dockerfile.model "$$version")
+export DOCKER_REPOSITORY IMAGE_VERSION FAST_MODEL_IMAGE ACCURATE_MODEL_IMAGE
 
 .PHONY: help
 help: ## List the targets
@@ -51,7 +61,7 @@ help: ## List the targets
 
 ##  Without Docker:
 .PHONY: run
-run: $(VENV)/.run ## Run everything on localhost:8000. Settings: PORT, MODELS_DIR, DATA_DIR, IMAGENET_WEIGHTS_DIR, ...
+run: $(VENV)/.run ## Run everything on localhost:8000. Settings: PORT, MODELS_DIR, FAST_MODEL, ACCURATE_MODEL, DATA_DIR, ...
 	@exec $(BIN)/python -m deploy.local
 
 .PHONY: models
@@ -108,7 +118,7 @@ lock: $(VENV)/.dev ## Upgrade all dependencies and lock their versions and hashe
 
 ##  With Docker:
 .PHONY: build_all
-build_all: build_proxy build_sync build_async build_backend ## Build all images. SERVING=local uses this project's model server
+build_all: build_proxy build_sync build_async build_backend ## Build all images. SERVING=local uses this project's model server; FAST_MODEL and ACCURATE_MODEL as for make run
 
 .PHONY: build_proxy
 build_proxy: ## Build the proxy's image
@@ -120,11 +130,11 @@ build_backend: ## Build the worker's image
 
 .PHONY: build_sync
 build_sync: weights $(SERVING_BUILD) ## Build the fast model's image
-	$(BUILD_MODEL) -t $(IMAGE)_imagenet_mobilenet_v2_$(MODEL_VERSION) -f ./imagenet_mobilenet_v2/Dockerfile .
+	$(call build_model,$(or $(FAST_MODEL),mobilenet_v2))
 
 .PHONY: build_async
 build_async: weights $(SERVING_BUILD) ## Build the accurate model's image. WEIGHTS=untrained allows untrained weights
-	$(BUILD_MODEL) -t $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION) -f ./imagenet_inception_v3/Dockerfile .
+	$(call build_model,$(or $(ACCURATE_MODEL),inception_v3))
 
 .PHONY: build_serving
 build_serving: ## Build the image of this project's model server
@@ -139,8 +149,8 @@ weights:
 push_all: push_proxy push_sync push_async push_backend ## Push all images to DOCKER_REPOSITORY
 .PHONY: push_proxy push_sync push_async push_backend
 push_proxy: ; $(DOCKER) push $(IMAGE)_sync_async_proxy_$(IMAGE_VERSION)
-push_sync: ; $(DOCKER) push $(IMAGE)_imagenet_mobilenet_v2_$(MODEL_VERSION)
-push_async: ; $(DOCKER) push $(IMAGE)_imagenet_inception_v3_$(MODEL_VERSION)
+push_sync: ; $(DOCKER) push $(IMAGE)_$(FAST_MODEL_IMAGE)_$(MODEL_VERSION)
+push_async: ; $(DOCKER) push $(IMAGE)_$(ACCURATE_MODEL_IMAGE)_$(MODEL_VERSION)
 push_backend: ; $(DOCKER) push $(IMAGE)_sync_async_backend_$(IMAGE_VERSION)
 
 .PHONY: c_build

@@ -1,4 +1,4 @@
-"""Exports the two models for `make run`. `make models` runs this module to replace untrained models."""
+"""Exports the two demo models for `make run`. `make models` runs this module to replace untrained models."""
 
 import subprocess
 import sys
@@ -6,11 +6,22 @@ from collections.abc import Sequence
 
 from deploy.local.report import configure, report
 from deploy.local.settings import LocalSettings
+from deploy.newest_version import NoModel, newest_version
+from service_settings import DEMO_MODELS
 
 
 def export_models(settings: LocalSettings, *options: str) -> None:
-    """Export the models that are not up to date. Exits if an export fails; the export has then printed the reason."""
+    """Export the demo models that are not up to date. Exits if an export fails, which has then printed the reason.
+
+    Models of one's own must exist. Exits if one does not.
+    """
     for name in (settings.fast_model, settings.accurate_model):
+        if name not in DEMO_MODELS:
+            try:
+                newest_version(settings.models_dir, name)
+            except NoModel as error:
+                sys.exit(f"make run: {error}")
+            continue
         command = [sys.executable, "-m", f"imagenet_{name}.export", "--models-dir", str(settings.models_dir), *options]
         if settings.allow_untrained:
             command.append("--allow-untrained")

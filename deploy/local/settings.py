@@ -1,14 +1,14 @@
 """The settings of `make run`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from service_settings import ROOT, ServiceSettings
 
-ExportableModel = Literal["mobilenet_v2", "inception_v3"]
-"""The models that `make run` can export. README.md explains how to serve two others."""
+Model = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""The name of a directory in `models_dir`."""
 
 
 class LocalSettings(ServiceSettings):
@@ -27,9 +27,9 @@ class LocalSettings(ServiceSettings):
     """If no trained weights are available, whether to warn and use untrained ones, or to fail."""
     model_server_flags: str = ""
     """Additional flags for both model servers, such as `--engine=tensorflow` or `--inference_precision=float32`."""
-    fast_model: ExportableModel = "mobilenet_v2"
+    fast_model: Model = "mobilenet_v2"
     """The name the fast model is served under."""
-    accurate_model: ExportableModel = "inception_v3"
+    accurate_model: Model = "inception_v3"
     """The name the accurate model is served under."""
     fast_model_port: int = Field(8500, ge=1, le=65534)
     """gRPC; REST uses the next port. If this port, the accurate model's or Redis's is in use, a free one is chosen."""

@@ -11,6 +11,7 @@ import httpx
 
 from deploy.local.report import configure, report, warn
 from deploy.local.settings import LocalSettings
+from deploy.newest_version import newest_version
 
 STARTUP_TIMEOUT: Final = timedelta(minutes=3)
 RULE: Final = "─" * 100
@@ -73,10 +74,8 @@ def summary(settings: LocalSettings, elapsed: timedelta) -> str:
 
 
 def is_untrained(settings: LocalSettings, model: str) -> bool:
-    versions = [path for path in (settings.models_dir / model).iterdir() if path.name.isdigit()]
-    newest = max(versions, key=lambda path: int(path.name))
-    record = newest / "assets.extra" / "export.json"
-    return record.exists() and json.loads(record.read_text("utf-8"))["weights"] == "untrained"
+    record = newest_version(settings.models_dir, model) / "assets.extra" / "export.json"
+    return record.exists() and json.loads(record.read_text("utf-8")).get("weights") == "untrained"
 
 
 def warning(model: str) -> str:

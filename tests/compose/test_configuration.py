@@ -19,7 +19,7 @@ FILES: Final = {
     "local serving": ["docker-compose.yml", "docker-compose.local-serving.yml"],
 }
 WIRING: Final = {
-    *("ACCURATE_MODEL", "ACCURATE_MODEL_ADDRESS", "FAST_MODEL", "FAST_MODEL_ADDRESS", "REDIS_URL"),
+    *("ACCURATE_MODEL_ADDRESS", "FAST_MODEL_ADDRESS", "REDIS_URL"),
     *("HOST", "PORT", "HEALTH_SOCKET"),
 }
 """Settings that the stack sets itself."""
@@ -66,9 +66,18 @@ def value_of(variable: str) -> str:
 
 @pytest.mark.parametrize("variable", sorted(PROXY | BACKEND))
 def test_a_setting_in_the_environment_reaches_the_services_that_read_it(with_every_setting: str, variable: str) -> None:
-    services = (variable in PROXY) + (variable in BACKEND)
+    model_servers = 2 if variable == "LOG_FORMAT" else 0
+    services = (variable in PROXY) + (variable in BACKEND) + model_servers
     value = re.escape(value_of(variable))
     assert len(re.findall(rf" {variable}: \W?{value}\W?\n", with_every_setting)) == services
+
+
+def test_the_images_of_the_models_can_be_chosen() -> None:
+    own = {"FAST_MODEL_IMAGE": "model_tiny", "ACCURATE_MODEL_IMAGE": "model_large"}
+    for files, suffix in zip(FILES.values(), ("", "_local"), strict=True):
+        output = config(files=files, environment=own)
+        for image in own.values():
+            assert f"_pattern_{image}{suffix}_{VERSION}\n" in output
 
 
 def test_redis_gets_its_settings_from_the_environment() -> None:

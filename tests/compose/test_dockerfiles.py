@@ -28,6 +28,13 @@ def test_the_dockerfiles_of_the_models_differ_only_in_the_name_of_the_model() ->
     assert len({dockerfile(model).replace(f"ARG MODEL={model}\n", "ARG MODEL\n") for model in MODELS}) == 1
 
 
+def test_the_dockerfile_of_other_models_serves_them_in_the_same_way() -> None:
+    own = (ROOT / "deploy" / "docker" / "Dockerfile.model").read_text("utf-8")
+    for instruction in ("ENTRYPOINT", "HEALTHCHECK", "USER", "STOPSIGNAL", "EXPOSE", "ENV MODEL_NAME"):
+        pattern = re.compile(rf"^{instruction}[^\n]*(?:\n +[^\n]*)*", re.M)
+        assert pattern.findall(own) == pattern.findall(dockerfile(MODELS[0])), instruction
+
+
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
     ("weights", "expected"),

@@ -56,6 +56,34 @@ def test_build_all_builds_the_images_of_the_original_project_in_its_order(tmp_pa
     ]
 
 
+def test_build_all_copies_the_newest_version_of_models_of_ones_own(tmp_path: Path) -> None:
+    for version in ("9", "12", "13-unfinished"):
+        (tmp_path / "models" / "tiny" / version).mkdir(parents=True)
+        (tmp_path / "models" / "tiny" / version / "saved_model.pb").touch()
+    models = str(tmp_path / "models")
+    output = make("build_sync", "build_async", FAST_MODEL="tiny", MODELS_DIR=models, DOCKER="echo docker").stdout
+    fast, accurate = re.findall(r"^docker (build .*)$", output, re.M)
+    assert f"-t {REPOSITORY}_model_tiny_{VERSION} -f ./deploy/docker/Dockerfile.model {tmp_path}/models/tiny/12" in fast
+    assert "--build-arg MODEL=tiny --build-arg MODEL_VERSION=12" in fast
+    assert f"-t {REPOSITORY}_imagenet_inception_v3_{VERSION} " in accurate
+
+
+def test_build_all_says_where_it_looked_for_a_model_that_does_not_exist(tmp_path: Path) -> None:
+    process = make("build_sync", FAST_MODEL="tiny", MODELS_DIR=str(tmp_path), DOCKER="echo docker")
+    assert process.returncode != 0
+    assert process.stderr.startswith(f"make: there is no model 'tiny': no version was found in {tmp_path}/tiny ")
+    assert "docker" not in process.stdout
+
+
+def test_c_up_starts_the_images_of_the_configured_models(tmp_path: Path) -> None:
+    results = {"image inspect": (1, "")}
+    compose = fake_program(tmp_path / "compose", 'echo "$FAST_MODEL_IMAGE $ACCURATE_MODEL_IMAGE" >&2')
+    output = make("-n", "c_up", FAST_MODEL="tiny", DOCKER_COMPOSE=compose, DOCKER=fake_docker(tmp_path, results)).stdout
+    assert f"{REPOSITORY}_model_tiny_{VERSION} {REPOSITORY}_imagenet_inception_v3_{VERSION}" in output
+    down = make("c_down", FAST_MODEL="tiny", DOCKER_COMPOSE=compose)
+    assert down.stderr.strip() == "model_tiny imagenet_inception_v3"
+
+
 def test_c_up_and_c_down_run_the_commands_of_the_original_project() -> None:
     up, down = (make("-n", target, DOCKER_COMPOSE="docker-compose").stdout for target in ("c_up", "c_down"))
     assert "\ndocker-compose -f ./docker-compose.yml up -d\n" in up

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from redis import Redis
 
 from deploy.local.__main__ import lock
+from deploy.newest_version import newest_version
 from harness.process import PYTHON, ROOT, free_port
 from harness.waiting import wait_until
 
@@ -168,7 +170,7 @@ def test_a_folder_that_is_not_writable_is_reported(tmp_path: Path, models_dir: P
     ("settings", "line"),
     [
         ({"PORT": "eighty"}, "make run: PORT=eighty: "),
-        ({"FAST_MODEL": "resnet"}, "make run: FAST_MODEL=resnet: "),
+        ({"FAST_MODEL": "res net"}, "make run: FAST_MODEL=res net: "),
         ({"ACCURATE_MODEL": "mobilenet_v2"}, "make run: FAST_MODEL=mobilenet_v2: "),
         ({"REDIS_MAXMEMORY": "much"}, "make run: REDIS_MAXMEMORY=much: "),
     ],
@@ -179,6 +181,29 @@ def test_an_invalid_setting_is_reported_in_one_line(
     error, make_error = error_of_failed_run(tmp_path, models_dir, **settings).splitlines()
     assert error.startswith(line)
     assert not make_error.startswith(line)
+
+
+def test_a_model_of_ones_own_that_does_not_exist_is_reported_with_what_to_do(tmp_path: Path) -> None:
+    error = error_of_failed_run(tmp_path, tmp_path, FAST_MODEL="resnet", ACCURATE_MODEL="large")
+    assert f"make run: there is no model 'resnet': no version was found in {tmp_path}/resnet " in error
+    assert f"`python -m model_export SOURCE --name resnet --models-dir {tmp_path}`, or set MODELS_DIR" in error
+
+
+@pytest.mark.timeout(200)
+async def test_a_run_serves_any_pair_of_models_and_exports_no_other(run: Run, models_dir: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own models"
+    for name in ("small", "large"):  # the same model under both names
+        newest = newest_version(models_dir, "mobilenet_v2")
+        shutil.copytree(newest, own / name / "1")
+    names = {"FAST_MODEL": "small", "ACCURATE_MODEL": "large", "MODELS_DIR": str(own)}
+    run.environment = {**run.environment, **names}
+    run.start()
+    await run.wait_until_printed(READY)
+    assert run.get("/health/all").json() == {"small": "ok", "large": "ok"}
+    answer = run.get("/predict/test").json()
+    assert list(answer) == ["job_id", "small"]
+    assert {path.name for path in own.iterdir()} == {"small", "large"}
+    assert await wait_until(lambda: run.get(f"/job/{answer['job_id']}").json()[answer["job_id"]]["prediction"])
 
 
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path, models_dir: Path) -> None:
