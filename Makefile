@@ -80,6 +80,10 @@ fast_tests: $(VENV)/.dev
 test: system_packages $(VENV)/.dev ## Run all tests except those of the containers
 	@exec $(BIN)/python -m pytest --ignore=tests/compose -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 
+.PHONY: test_all_networks
+test_all_networks: $(VENV)/.dev ## Export every network of keras.applications, in hours. NETWORKS="ResNet50 VGG16"
+	@NETWORKS="$(or $(NETWORKS),all)" exec $(BIN)/python -m pytest tests/model_export/test_all_networks.py $(PYTEST_ARGS)
+
 .PHONY: chaos
 chaos: system_packages $(VENV)/.dev ## Inject faults under load and count lost and duplicated jobs. CHAOS_ARGS="--times 2"
 	@exec $(BIN)/python -m tests.chaos $(CHAOS_ARGS)

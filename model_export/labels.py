@@ -21,8 +21,14 @@ def read(path: Path) -> tuple[str, ...]:
             f"--labels: can't read {path} ({error}); it must be a JSON array of strings, or a text file in UTF-8 with "
             "one label per line"
         ) from error
-    if not isinstance(labels, list) or not all(isinstance(label, str) and label.strip() for label in labels):
-        raise SourceUnreadable(f"--labels: {path} must hold nothing but labels, and none of them may be empty")
+    if (
+        not isinstance(labels, list)
+        or not labels
+        or not all(isinstance(label, str) and label.strip() for label in labels)
+    ):
+        raise SourceUnreadable(
+            f"--labels: {path} must hold nothing but labels, at least one, and none of them may be empty"
+        )
     return tuple(labels)
 
 
