@@ -105,7 +105,7 @@ lint: $(VENV)/.dev ## Check style, types and Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(CODE)
-	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile.* */Dockerfile; fi
+	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile.* */Dockerfile deploy/docker/Dockerfile.*; fi
 
 .PHONY: audit
 audit: $(VENV)/.dev ## Look for known vulnerabilities in the dependencies, and for secrets in the files

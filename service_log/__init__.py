@@ -102,7 +102,9 @@ def configure(process: str, *, level: str = "INFO", fmt: Format = "logfmt") -> N
             _renderer(fmt),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(
+            sys.stdout
+        ),  # one write a line: lines of several processes do not mix
         cache_logger_on_first_use=True,
     )
     get_logger.cache_clear()

@@ -2,12 +2,16 @@
 
 import json
 import logging
+import os
+import socket
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
 import service_log
+from harness.process import PYTHON, ROOT
 
 BIDI_MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -66,3 +70,13 @@ def test_a_custom_level_of_a_library_is_rounded_down(capsys: pytest.CaptureFixtu
     service_log.configure("proxy")
     logging.getLogger("library").log(logging.WARNING + 5, "notice")
     assert "level=warning" in capsys.readouterr().out
+
+
+def test_a_line_is_one_write_so_that_lines_of_several_processes_do_not_mix() -> None:
+    program = "import service_log as log; log.configure('proxy', fmt='json'); log.get_logger().info('job accepted')"
+    reader, writer = socket.socketpair(type=socket.SOCK_SEQPACKET)  # keeps the boundaries of writes
+    with reader, writer:
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        subprocess.run([PYTHON, "-c", program], cwd=ROOT, env=environment, stdout=writer.fileno(), check=True)
+        line = reader.recv(10_000)
+    assert line.endswith(b"}\n")
