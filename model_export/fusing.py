@@ -35,11 +35,16 @@ def fuse(network: keras.Model) -> keras.Model:
         if layer.name in normalizations:
             fused.get_layer(layer.name).set_weights(_folded_weights(layer, normalizations[layer.name]))
         elif layer.weights and layer.name not in folded:
-            copy = fused.get_layer(layer.name)
-            copy.set_weights(layer.get_weights())
-            if isinstance(copy, keras.layers.Normalization):
-                copy.finalize_state()  # computes from the weights what the layer uses
+            set_weights(fused.get_layer(layer.name), layer.get_weights())
     return fused
+
+
+def set_weights(layer: keras.layers.Layer, weights: list[Array]) -> None:
+    """Set the weights of a cloned layer or network, and what its normalizations of pixels compute from them."""
+    layer.set_weights(weights)
+    for inner in layer._flatten_layers():
+        if isinstance(inner, keras.layers.Normalization):
+            inner.finalize_state()
 
 
 def call_without_mask(layer: keras.layers.Layer, *args: Any, **_: Any) -> Any:

@@ -13,7 +13,7 @@ used only on request: `--precision bfloat16`.
 
 import keras
 
-from model_export.fusing import call_without_mask
+from model_export.fusing import call_without_mask, set_weights
 
 
 def convert_to_bfloat16(network: keras.Model) -> keras.Model:
@@ -29,7 +29,5 @@ def convert_to_bfloat16(network: keras.Model) -> keras.Model:
     converted = keras.models.clone_model(network, clone_function=clone, call_function=call_without_mask)
     for layer, source in zip(converted.layers, network.layers, strict=True):
         if source.weights:
-            layer.set_weights(source.get_weights())
-            if isinstance(layer, keras.layers.Normalization):
-                layer.finalize_state()  # computes from the weights what the layer uses
+            set_weights(layer, source.get_weights())
     return converted

@@ -61,6 +61,26 @@ def test_untrained_weights_never_replace_trained_ones(
     assert sandbox.versions() == ["1"]
 
 
+@pytest.mark.parametrize("other", [{"architecture": "Other", "recipe": ""}, {"recipe": "of another size or scale"}])
+def test_a_trained_version_of_something_else_under_the_same_name_is_not_kept(
+    tiny_export: Path, sandbox: Sandbox, other: dict[str, str]
+) -> None:
+    shutil.copytree(tiny_export, sandbox.folder / "1")
+    record = {**sandbox.record(1), "fingerprint": "of something else", **other}
+    sandbox.record_file(1).write_text(json.dumps(record))
+    assert sandbox.export("--allow-untrained") == 0
+    assert sandbox.record(2)["architecture"] == "Tiny"
+
+
+def test_a_trained_version_of_an_exporter_that_recorded_no_recipe_is_kept(tiny_export: Path, sandbox: Sandbox) -> None:
+    shutil.copytree(tiny_export, sandbox.folder / "1")
+    record = {**sandbox.record(1), "fingerprint": "of an older exporter"}
+    del record["recipe"], record["files"], record["difference"]
+    sandbox.record_file(1).write_text(json.dumps(record))
+    assert sandbox.export("--allow-untrained") == 0
+    assert sandbox.versions() == ["1"]
+
+
 def test_the_same_weights_are_not_exported_again(
     tiny_export: Path, tiny_weights: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from model_export.fusing import fuse
+from model_export.precision import convert_to_bfloat16
 from tests.model_export.networks import ExportedModel, randomize_normalizations
 
 
@@ -112,6 +113,21 @@ def test_any_other_normalization_is_kept(layers: Layers) -> None:
     assert len(normalizations(fused)) == 1
     batch = noise(2, 8, 8, 3)
     np.testing.assert_allclose(fused(batch), model(batch, training=False), atol=1e-5)
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_the_normalization_of_pixels_which_the_efficientnets_have_keeps_its_mean_and_variance(is_nested: bool) -> None:
+    x = keras.Input((8, 8, 3))
+    normalization = keras.layers.Normalization()
+    normalization.adapt(7.0 + 3.0 * noise(20, 8, 8, 3))
+    scaled = keras.Sequential([x, normalization])(x) if is_nested else normalization(x)
+    model = keras.Model(x, convolution_with_bias(scaled))
+    batch = noise(2, 8, 8, 3)
+    expected = model(batch, training=False).numpy()
+    np.testing.assert_allclose(fuse(model)(batch), expected, atol=1e-5)
+    bfloat16 = convert_to_bfloat16(keras.Model(x, keras.layers.Dense(2)(keras.layers.Flatten()(normalization(x)))))
+    means = [layer.mean for layer in bfloat16.layers if isinstance(layer, keras.layers.Normalization)]
+    np.testing.assert_allclose(means[0].numpy().astype(np.float32), normalization.mean.numpy(), atol=0.1)
 
 
 def network_of(layers: Layers) -> keras.Model:
