@@ -130,9 +130,10 @@ class AttackStack(Stack):
 
 
 @asynccontextmanager
-async def attack_stack(directory: Path) -> AsyncIterator[AttackStack]:
+async def attack_stack(directory: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[AttackStack]:
     with small_tmp(directory / "tmp") as tmp:
-        stack = AttackStack(directory / "stack", export_once(), {"TMPDIR": str(tmp), "SHUTDOWN_GRACE": "1"})
+        environment = {"TMPDIR": str(tmp), "SHUTDOWN_GRACE": "1", **(settings or {})}
+        stack = AttackStack(directory / "stack", export_once(), environment)
         try:
             await stack.start()
             async with background_task(stack.sample_memory()):

@@ -9,16 +9,20 @@ from tests.attack.attack import MB, Attack, Shot, Target, chunked_post, post, re
 from tests.attack.bombs import large_png
 from tests.attack.head_attacks import ENDLESS_BYTES, once
 
-LARGE_BYTES: Final = 20 * MB
+BUDGET_PART: Final = 256 * MB // 13
+"""13 such uploads fill `MAX_BYTES_IN_FLIGHT`, except for a few bytes."""
+PIECE_BYTES: Final = 64 * 1024
 JSON_BYTES: Final = 20 * MB
 JSON: Final = b"application/json"
 
 
-def stalled(size: int, *, stall_s: float = 60) -> Shot:
+def stalled(size: int) -> Shot:
     """All of a body but its last byte."""
+    body = b"a" * (size - 1)
+    pieces = [body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES)]
 
     async def shot(target: Target) -> None:
-        await target.send(chain([post(size)], repeat(b"a" * 1023, size - 2048)), stall_s=stall_s)
+        await target.send([post(size), *pieces], stall_s=60)
 
     return shot
 
@@ -71,9 +75,9 @@ def _json(name: str, prepare: Callable[[], Shot], *, is_in_tests: bool = False) 
 
 ATTACKS: Final = [
     Attack(
-        "11 uploads of 20 MB that stall",
-        lambda: stalled(LARGE_BYTES),
-        clients=11,
+        "13 uploads of 20 MB that stall",
+        lambda: stalled(BUDGET_PART),
+        clients=13,
         is_cheap=True,
         min_s=4,
         is_in_tests=True,

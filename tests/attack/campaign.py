@@ -63,23 +63,21 @@ class AttackResult:
         for kind, observation in self.attacked.items():
             yield from (f"{kind}: {violation}" for violation in self._harm(observation))
             if self.attack.is_cheap and self.harmless is None:
-                yield from self._refusals(kind, observation, Observation(), [Outcome.REFUSED])  # Redis may be slow
+                yield from self._refusals(kind, observation, Observation())
 
     def delays(self) -> Iterator[str]:
         """What another load on this machine may also have caused."""
         if self.harmless is None:
             return
         for kind, observation in self.attacked.items():
-            yield from self._refusals(kind, observation, self.harmless[kind], [Outcome.REFUSED, Outcome.SHED])
+            yield from self._refusals(kind, observation, self.harmless[kind])
         for kinds in ([HEALTH], IMAGES):
             attacked, harmless = p95_ms(self.attacked, kinds), p95_ms(self.harmless, kinds)
             if attacked > MAX_P95_RATIO * harmless + P95_TOLERANCE_MS:
                 yield f"{', '.join(kinds)}: p95 {attacked:.0f} ms (harmless load: {harmless:.0f} ms)"
 
-    def _refusals(
-        self, kind: str, attacked: Observation, harmless: Observation, outcomes: Sequence[Outcome]
-    ) -> Iterator[str]:
-        for outcome in outcomes:
+    def _refusals(self, kind: str, attacked: Observation, harmless: Observation) -> Iterator[str]:
+        for outcome in (Outcome.REFUSED, Outcome.SHED):
             if not self.attack.is_flood and attacked.share(outcome) > harmless.share(outcome) + MAX_REFUSED:
                 yield f"{kind}: {attacked.share(outcome):.0%} {outcome.value}"
 

@@ -16,11 +16,13 @@ from tests.attack.attacks import ALL
 from tests.attack.campaign import run_attack
 
 SHORT: Final = [attack for attack in ALL if attack.is_in_tests]
+PATIENCE: Final = {"QUEUE_TIMEOUT": "5", "FAST_MODEL_DEADLINE": "20"}
+"""A busy machine alone makes no client miss these, so that what is shed or fails is the attack's doing."""
 
 
 @pytest_asyncio.fixture(scope="module")
 async def attacked_stack(tmp_path_factory: pytest.TempPathFactory, slow: None) -> AsyncIterator[AttackStack]:
-    async with attack_stack(tmp_path_factory.mktemp("attack")) as stack:
+    async with attack_stack(tmp_path_factory.mktemp("attack"), PATIENCE) as stack:
         yield stack
 
 

@@ -82,11 +82,15 @@ def test_a_request_that_takes_very_long_is_harm_without_a_comparison() -> None:
     assert violations(result) == ["health: one took 20 s"]
 
 
-def test_a_cheap_attack_may_not_make_the_proxy_refuse_others() -> None:
-    refused = replace(RESULT, attacked=observations(photograph=REFUSED), harmless=None)
-    assert violations(refused) == []
-    cheap = replace(refused, attack=replace(refused.attack, is_cheap=True))
-    assert violations(cheap) == ["photograph: 50% 503 with Retry-After"]
+@pytest.mark.parametrize(
+    ("observation", "violation"),
+    [(REFUSED, "photograph: 50% 503 with Retry-After"), (SHED, "photograph: 50% answered, without a job")],
+)
+def test_a_cheap_attack_may_not_make_the_proxy_refuse_or_shed_others(observation: Observation, violation: str) -> None:
+    result = replace(RESULT, attacked=observations(photograph=observation), harmless=None)
+    assert violations(result) == []
+    cheap = replace(result, attack=replace(result.attack, is_cheap=True))
+    assert violations(cheap) == [violation]
 
 
 def test_a_flood_may_make_the_proxy_refuse_others() -> None:
