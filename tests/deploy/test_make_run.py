@@ -183,6 +183,7 @@ def test_an_invalid_setting_is_reported_in_one_line(
     assert not make_error.startswith(line)
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_that_does_not_exist_is_reported_with_what_to_do(tmp_path: Path) -> None:
     error = error_of_failed_run(tmp_path, tmp_path, FAST_MODEL="resnet", ACCURATE_MODEL="large")
     assert f"make run: there is no model 'resnet': no version was found in {tmp_path}/resnet " in error

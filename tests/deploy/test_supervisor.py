@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from deploy.local.services import Service, supervisord_config
 from deploy.local.supervisor import write_all
 from harness.process import PYTHON, ROOT
@@ -21,6 +23,7 @@ def supervise(directory: Path, *command: str, stdout: int) -> subprocess.Popen[b
     return subprocess.Popen([PYTHON, "-m", "deploy.local.supervisor", *options], cwd=ROOT, stdout=stdout)
 
 
+@pytest.mark.slow
 def test_output_can_go_to_a_socket_and_sighup_stops_all_processes(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, ours.makefile("rb") as output:

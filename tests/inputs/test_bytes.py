@@ -53,6 +53,7 @@ async def test_a_refusal_speaks_of_data(
     assert "image" not in problem["detail"] + problem["title"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", ["proxy", "backend"])
 @pytest.mark.parametrize(
     ("settings", "error"),

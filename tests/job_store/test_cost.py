@@ -49,6 +49,7 @@ async def test_a_finished_job_uses_less_than_a_kilobyte_as_a_compact_hash(
         assert await size(store, job) < max_kb * 1024
 
 
+@pytest.mark.slow
 async def test_expired_jobs_leak_no_memory(store: JobStore) -> None:
     async def only_the_backlog_is_left() -> bool:
         return await keys(store.redis) == {store.keys.backlog}

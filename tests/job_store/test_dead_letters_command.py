@@ -15,6 +15,8 @@ from job_store import JobStatus, JobStore
 from tests.job_store.inspection import backlog, stall
 from tests.job_store.jobs import add_dead_letters, get_job, submit
 
+pytestmark = pytest.mark.slow
+
 
 class Result(NamedTuple):
     status: int

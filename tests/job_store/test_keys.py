@@ -56,6 +56,7 @@ async def test_stores_with_different_prefixes_are_isolated(redis: Redis) -> None
     assert after == before
 
 
+@pytest.mark.slow
 async def test_the_scripts_run_on_a_cluster_with_a_single_primary_because_all_keys_share_a_slot(
     own_redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,7 @@ async def test_a_redis_that_is_unsuitable_when_it_responds_at_last_gets_no_job(
             await submit(store, b"payload")
 
 
+@pytest.mark.slow
 async def test_a_cluster_of_several_primaries_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = redis_on_this_machine.command
     monkeypatch.setattr(

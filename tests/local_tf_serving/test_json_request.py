@@ -28,6 +28,7 @@ BODIES: Final = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(BODIES, st.sampled_from(sorted(ECHOED)), st.booleans())
 def test_any_json_is_a_request_or_a_serving_error(body: dict[str, Any], dtype: str, two_inputs: bool) -> None:
     data_type = ECHOED[dtype].as_datatype_enum

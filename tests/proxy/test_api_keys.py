@@ -63,6 +63,7 @@ def test_a_bad_file_is_refused_with_the_reason_and_not_quoted(path: Path, text: 
     assert ALICE not in str(caught.value)
 
 
+@pytest.mark.slow
 async def test_a_bad_file_at_start_stops_the_proxy_with_a_sentence(tmp_path: Path) -> None:
     environment = {"API_KEYS_FILE": str(tmp_path / "none.json"), "REDIS_URL": "redis://127.0.0.1:1", "PORT": "0"}
     with Process([PYTHON, "-m", "proxy"], environment, tmp_path / "proxy") as process:
@@ -101,6 +102,7 @@ def test_a_file_is_read_and_a_bad_one_logged_only_when_it_changes(path: Path, mo
     keys.reload_if_changed()
 
 
+@pytest.mark.slow
 async def test_a_file_that_becomes_bad_changes_nothing_and_is_logged(tmp_path: Path) -> None:
     path = write_keys(tmp_path / "keys.json")
     async with bare_proxy(tmp_path, API_KEYS_FILE=str(path)) as proxy:
@@ -114,6 +116,7 @@ async def test_a_file_that_becomes_bad_changes_nothing_and_is_logged(tmp_path: P
         assert proxy.process.logged("api keys invalid") == 1
 
 
+@pytest.mark.slow
 async def test_the_proxy_says_at_start_that_it_needs_no_keys(tmp_path: Path) -> None:
     async with bare_proxy(tmp_path, WORKERS="2") as proxy:
         assert proxy.process.logged("api keys not required", "API_KEYS_FILE is not set") == 1

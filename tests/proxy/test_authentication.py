@@ -148,6 +148,7 @@ async def answers(proxy: BareProxy, request: bytes) -> int:
     return code
 
 
+@pytest.mark.slow
 async def test_beyond_its_rate_a_client_gets_a_429_before_its_body(tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.json", rate="2/hour")
     async with bare_proxy(tmp_path, API_KEYS_FILE=str(keys)) as proxy:

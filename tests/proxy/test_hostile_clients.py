@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import pytest
 import pytest_asyncio
 
 from background_task import background_task
 from harness.waiting import wait_until
 from tests.images import encode_image
 from tests.proxy.bare_proxy import HEALTH, BareProxy, bare_proxy, post, status
+
+pytestmark = pytest.mark.slow
 
 MB: Final = 1024 * 1024
 MAX_GROWTH_MB: Final = 40

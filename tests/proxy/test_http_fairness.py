@@ -95,6 +95,7 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector(
         await wait_until(lambda: connection() is None)
 
 
+@pytest.mark.slow
 async def test_connections_far_beyond_the_limit_are_closed_and_later_ones_served(tmp_path: Path) -> None:
     async with bare_proxy(tmp_path, MAX_CONNECTIONS="10") as proxy:
         held = [await proxy.connect() for _ in range(10 + MAX_REFUSED)]

@@ -155,10 +155,12 @@ async def test_an_image_whose_size_differs_from_its_header_is_refused(scaling: N
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param((895, 55_854), id="50 megapixels, though its shorter side is below twice the side"),
+        pytest.param(
+            (895, 55_854), marks=pytest.mark.slow, id="50 megapixels, though its shorter side is below twice the side"
+        ),
         pytest.param((895, 4_000), id="slightly too many pixels"),
         pytest.param((100, 65_500), id="thin and long"),
-        pytest.param((65_500, 763), id="lying"),
+        pytest.param((65_500, 763), marks=pytest.mark.slow, id="lying"),
     ],
 )
 async def test_what_reaches_the_models_is_bounded_in_pixels(size: tuple[int, int], scaling: Normalizer) -> None:

@@ -97,6 +97,7 @@ async def test_a_redis_that_is_always_slow_opens_the_circuit_breaker(clock: list
     assert store.outcomes == ["not tried"]
 
 
+@pytest.mark.slow
 async def test_large_images_beside_small_ones_over_a_slow_link_shed_no_small_one(redis_server: RedisServer) -> None:
     """Each shed job is known not to be in Redis, and each accepted one is."""
     async with TcpLink(redis_server.port) as link:

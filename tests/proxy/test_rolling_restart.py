@@ -15,6 +15,8 @@ from harness.waiting import wait_until
 from tests.images import encode_image
 from tests.proxy.bare_proxy import BareProxy, bare_proxy, post, status
 
+pytestmark = pytest.mark.slow
+
 MODEL_UNAVAILABLE: Final = 503
 """From the proxy, which has no model here. nginx's own error is 502."""
 CLIENTS: Final = 10

@@ -10,6 +10,8 @@ import pytest
 from harness.waiting import wait_until
 from tests.proxy.bare_proxy import HEALTH, BareProxy, bare_proxy, status
 
+pytestmark = pytest.mark.slow
+
 GET = HEALTH.replace(b"connection: close\r\n", b"")
 
 

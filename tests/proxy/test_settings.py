@@ -4,9 +4,12 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from harness.process import PYTHON, ROOT
 
 
+@pytest.mark.slow
 def test_a_renamed_setting_is_a_warning_that_gives_the_new_name(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text("{}")  # ends the process before it serves
     environment = {**os.environ, "QUEUE_REST": "2", "LABELS": str(tmp_path / "labels.json")}

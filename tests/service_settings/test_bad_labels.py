@@ -8,6 +8,8 @@ import pytest
 
 from harness.process import PYTHON, ROOT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("process", ["proxy", "backend"])
 @pytest.mark.parametrize(

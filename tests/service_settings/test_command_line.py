@@ -24,6 +24,7 @@ def run(module: str, *args: str, **environment: str) -> "subprocess.CompletedPro
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", PROCESSES)
 def test_help_lists_every_setting_with_its_default_and_meaning(module: str) -> None:
     process = run(module, "--help")
@@ -34,6 +35,7 @@ def test_help_lists_every_setting_with_its_default_and_meaning(module: str) -> N
     assert f"Usage: [VARIABLE=VALUE…] python -m {module}".lower() in process.stdout.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", PROCESSES)
 @pytest.mark.parametrize("argument", ["--port=9000", "serve"])
 def test_an_unknown_argument_is_refused(module: str, argument: str) -> None:
@@ -42,6 +44,7 @@ def test_an_unknown_argument_is_refused(module: str, argument: str) -> None:
     assert f"unrecognized arguments: {argument}" in process.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["proxy", "backend"])
 def test_a_misspelled_setting_is_a_warning_at_start(module: str, tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text("{}")  # ends the process before it serves

@@ -129,6 +129,7 @@ def test_invalid_labels_are_refused_with_the_name_of_the_file(tmp_path: Path, co
         read_labels(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "max_mb"), [("tf_serving_client", 60), ("proxy.app", 90), ("backend.worker", 70)])
 def test_importing_a_package_does_not_load_tensorflow(module: str, max_mb: int) -> None:
     """TensorFlow's runtime alone would take over 400 MB."""
