@@ -215,6 +215,7 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path, models_dir: 
     assert [path.name for path in data_dir.iterdir()] == ["lock"]
 
 
+@pytest.mark.slow
 def test_a_missing_redis_is_reported_in_one_line(tmp_path: Path) -> None:
     program = """
 import importlib.util, shutil

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from harness.process import ROOT
 
 
@@ -30,6 +32,7 @@ def test_a_half_created_virtual_environment_is_removed(tmp_path: Path) -> None:
     assert not venv.exists()
 
 
+@pytest.mark.slow
 def test_redis_is_installed_unless_the_machine_has_a_recent_one(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     installed = tmp_path / "installed"

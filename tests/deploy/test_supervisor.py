@@ -43,6 +43,7 @@ def test_output_is_dropped_when_it_has_no_reader() -> None:
     os.close(writer)
 
 
+@pytest.mark.slow
 def test_paths_may_contain_any_character(tmp_path: Path) -> None:
     directory = tmp_path / HOSTILE_NAME
     directory.mkdir()

@@ -1,5 +1,7 @@
 import weakref
 
+import pytest
+
 from local_tf_serving import memory
 
 
@@ -8,6 +10,7 @@ class Node:
         self.cycle = self
 
 
+@pytest.mark.slow
 def test_an_object_that_refers_to_itself_is_freed() -> None:
     node = weakref.ref(Node())
     memory.trim()

@@ -127,6 +127,7 @@ async def test_a_client_without_a_key_gets_a_401(path: str, tmp_path: Path) -> N
         assert b'"security":[{"apiKey":[]}]' in await proxy.exchange(get("/openapi.json"))
 
 
+@pytest.mark.slow
 async def test_an_upload_without_a_key_is_refused_before_its_body_and_costs_no_budget(tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.json")
     async with bare_proxy(tmp_path, API_KEYS_FILE=str(keys), MAX_BYTES_IN_FLIGHT="4000000") as proxy:
@@ -166,6 +167,7 @@ async def test_beyond_its_rate_a_client_gets_a_429_before_its_body(tmp_path: Pat
         assert await answers(proxy, post(b"no image", f"authorization: Bearer {BOB}".encode())) == 415
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trusted", "expected"),
     [("", [503, 429, 429]), ("127.0.0.0/8", [503, 503, 429]), ("10.0.0.0/8,::1", [503, 429, 429])],

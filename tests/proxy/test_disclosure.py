@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -11,9 +10,9 @@ from tests.images import encode_image
 from tests.proxy.bare_proxy import BareProxy, bare_proxy, post, status
 
 
-@pytest_asyncio.fixture
-async def proxy(tmp_path: Path) -> AsyncIterator[BareProxy]:
-    async with bare_proxy(tmp_path) as proxy:
+@pytest_asyncio.fixture(scope="module")
+async def proxy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BareProxy]:
+    async with bare_proxy(tmp_path_factory.mktemp("disclosure")) as proxy:
         yield proxy
 
 

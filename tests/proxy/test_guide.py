@@ -14,10 +14,12 @@ from service_settings import project_version
 from tests.proxy.bare_proxy import bare_proxy
 
 
-@pytest_asyncio.fixture(params=["", "/classify"], ids=["no prefix", "prefix"])
-async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+@pytest_asyncio.fixture(scope="module", params=["", "/classify"], ids=["no prefix", "prefix"])
+async def client(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[httpx.AsyncClient]:
     async with (
-        bare_proxy(tmp_path, ROOT_PATH=request.param) as proxy,
+        bare_proxy(tmp_path_factory.mktemp("guide"), ROOT_PATH=request.param) as proxy,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{proxy.port}{request.param}", trust_env=False) as client,
     ):
         yield client
@@ -58,6 +60,7 @@ async def test_get_predict_says_how_to_post(client: httpx.AsyncClient) -> None:
     assert response.json()["detail"].startswith("send an image with POST: curl -F image=@cat.jpg")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("input_", HOW_TO_POST)
 async def test_get_predict_speaks_of_the_input_that_is_configured(input_: str, tmp_path: Path) -> None:
     settings = {} if input_ == "image" else {"TEST_INPUT": str(tmp_path / "sample")}

@@ -67,6 +67,7 @@ async def test_other_connections_have_their_turn_before_all_of_a_large_read_is_p
         writer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [
