@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -26,6 +26,8 @@ MIN_REDUCTION: Final = 2
 """Smaller reductions save too little: libjpeg decodes faster at 1/2, 1/4 and 1/8 of the size, but not in between."""
 CONCURRENCY: Final = 2
 """Images that are decoded at a time. `memory` has what the worst files take."""
+LARGE_PIXELS: Final = 16_000_000
+"""Larger images, which take most of a second, leave one decoder to the others."""
 MAX_WEBP_PIXELS: Final = 16_000_000
 """libwebp holds several canvases. Measured: 253 MB at this size, and 795 MB at 50 megapixels."""
 MAX_SIDE: Final = 65_500
@@ -59,6 +61,7 @@ class Normalizer:
     """The shorter side of a scaled image, in pixels; of an image that is longer than 16:1, it is less. 0 means that
     images keep their size."""
     limit: ConcurrencyLimit
+    large_limit: ConcurrencyLimit
     threads: ThreadPoolExecutor
 
     def converts(self, header: ImageHeader) -> bool:
@@ -76,7 +79,7 @@ class Normalizer:
             return image
         if header.media_type == "image/webp" and header.pixels > MAX_WEBP_PIXELS:
             raise TooLarge(f"the WebP has {header.pixels} pixels, and the limit is {MAX_WEBP_PIXELS}: scale it down")
-        async with self.limit:
+        async with self.large_limit if header.pixels > LARGE_PIXELS else nullcontext(), self.limit:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self.threads, to_upright_jpeg, image, header, self.side)
 
@@ -86,9 +89,12 @@ async def normalizer(
     side: int, max_queued: int, queue_timeout: timedelta, *, concurrency: int = CONCURRENCY
 ) -> AsyncIterator[Normalizer]:
     """Yield a normalizer whose threads end with the context. Pillow releases the GIL while it decodes and encodes."""
-    limit = ConcurrencyLimit("the image decoder", concurrency=concurrency, max_queued=max_queued, timeout=queue_timeout)
+    limit, large_limit = (
+        ConcurrencyLimit("the image decoder", concurrency=permits, max_queued=max_queued, timeout=queue_timeout)
+        for permits in (concurrency, max(1, concurrency - 1))
+    )
     with ThreadPoolExecutor(concurrency, thread_name_prefix="normalizer") as threads:
-        yield Normalizer(side, limit, threads)
+        yield Normalizer(side, limit, large_limit, threads)
 
 
 def max_pixels(side: int) -> int:

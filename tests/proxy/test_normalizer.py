@@ -1,5 +1,6 @@
 """Large and unusual images become small upright JPEGs; other images pass unchanged."""
 
+import asyncio
 import dataclasses
 import io
 from collections.abc import AsyncIterator
@@ -155,9 +156,7 @@ async def test_an_image_whose_size_differs_from_its_header_is_refused(scaling: N
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(
-            (895, 55_854), marks=pytest.mark.slow, id="50 megapixels, though its shorter side is below twice the side"
-        ),
+        pytest.param((895, 55_854), marks=pytest.mark.slow, id="50 megapixels, shorter than twice the side"),
         pytest.param((895, 4_000), id="slightly too many pixels"),
         pytest.param((100, 65_500), id="thin and long"),
         pytest.param((65_500, 763), marks=pytest.mark.slow, id="lying"),
@@ -165,8 +164,7 @@ async def test_an_image_whose_size_differs_from_its_header_is_refused(scaling: N
 )
 async def test_what_reaches_the_models_is_bounded_in_pixels(size: tuple[int, int], scaling: Normalizer) -> None:
     image = flat_png(*size)
-    header = read_header(image)
-    small = read_header(await scaling.normalize(image, header))
+    small = read_header(await scaling.normalize(image, read_header(image)))
     assert small.pixels <= 1.05 * max_pixels(SIDE)
     assert max(small.width, small.height) / max(size) == pytest.approx(min(small.width, small.height) / min(size), 0.02)
 
@@ -208,6 +206,15 @@ async def test_a_large_image_that_is_cut_off_is_refused(file_format: str, scalin
     cut = image[: len(image) * 2 // 3]
     with pytest.raises(Undecodable, match="broken or cut off"):
         await scaling.normalize(cut, read_header(image))
+
+
+async def test_a_photograph_does_not_wait_for_larger_images(scaling: Normalizer) -> None:
+    large, photograph = flat_png(5_000, 5_000), encode(Image.new("RGB", (1600, 1200)))
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(scaling.normalize(large, read_header(large))) for _ in range(4)]
+        await asyncio.sleep(0)
+        await scaling.normalize(photograph, read_header(photograph))
+        assert sum(task.done() for task in waiting) <= 1
 
 
 async def test_an_image_beyond_the_concurrency_limit_is_refused() -> None:
