@@ -23,6 +23,7 @@ for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.default_int_handler)  # stops the harness's processes, as Ctrl-C does
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark slow tests, and group tests that share servers, so that pytest-xdist runs each group in one process.
 
