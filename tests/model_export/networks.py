@@ -115,7 +115,7 @@ def expectation(recipe: Recipe, model: keras.Model) -> Expectation:
 def untrained_network(recipe: Recipe) -> keras.Model:
     """Shared by all tests. It differs from `random_network` in its batch normalizations only."""
     result = network.construct(recipe, weights=None)
-    untrained.initialize(result)
+    untrained.initialize(result, recipe.scale)
     return result
 
 

@@ -1,5 +1,8 @@
 """Random weights, with which a system behaves as with trained ones."""
 
+from typing import Final
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +12,8 @@ from model_export.recipe import Recipe
 from tests.model_export import images
 from tests.model_export.networks import Scores, untrained_network
 from tests.model_export.recipes import INCEPTION_V3, MOBILENET_V2
+
+MOBILENET_V3: Final = Recipe(name="mobilenet_v3", source="MobileNetV3Small", size=224, background=True)
 
 pytestmark = pytest.mark.slow
 
@@ -28,8 +33,18 @@ def test_different_images_get_different_labels_and_no_score_is_saturated(recipe:
     assert scores.max() < 0.95
 
 
-def test_every_initialization_draws_the_same_weights() -> None:
-    first, second = untrained_network(MOBILENET_V2), network.construct(MOBILENET_V2, weights=None)
-    untrained.initialize(second)
+@pytest.mark.parametrize("recipe", [MOBILENET_V2, MOBILENET_V3], ids=lambda recipe: recipe.name)
+def test_every_initialization_draws_the_same_weights(recipe: Recipe) -> None:
+    first, second = untrained_network(recipe), network.construct(recipe, weights=None)
+    untrained.initialize(second, recipe.scale)
     for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_networks_that_scale_inside_do_not_amplify_rounding_errors() -> None:
+    built = untrained_network(MOBILENET_V3)
+    image = serving_graph.network_input(MOBILENET_V3, tf.constant([images.CAT.read_bytes()]))
+    changed = image * (1.0 + 1e-6)
+    np.testing.assert_allclose(built(changed, training=False), built(image, training=False), atol=1e-5)
+    means = [layer.moving_mean for layer in built.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert all(np.abs(mean.numpy()).max() > 0 for mean in means)
