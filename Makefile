@@ -21,9 +21,13 @@ IMAGE_VERSION     := $(or $(IMAGE_VERSION),$(shell sed -n 's/^version = "\(.*\)"
 PYTHON_IMAGE      ?= python:3.11-slim-bookworm
 TF_SERVING_IMAGE  ?= tensorflow/serving:2.20.0
 WEIGHTS           ?= imagenet
+# Like Compose, make reads .env, unless the shell sets the variable.
+DOTENV             = $(shell sed -n 's/^$(1)=//p' .env 2>/dev/null | tr -d \"\')
 DEMO_MODELS       := mobilenet_v2 inception_v3
-FAST_MODEL_IMAGE   = $(call model_image,$(or $(FAST_MODEL),mobilenet_v2))
-ACCURATE_MODEL_IMAGE = $(call model_image,$(or $(ACCURATE_MODEL),inception_v3))
+FAST              := $(or $(FAST_MODEL),$(call DOTENV,FAST_MODEL),mobilenet_v2)
+ACCURATE          := $(or $(ACCURATE_MODEL),$(call DOTENV,ACCURATE_MODEL),inception_v3)
+FAST_MODEL_IMAGE   = $(call model_image,$(FAST))
+ACCURATE_MODEL_IMAGE = $(call model_image,$(ACCURATE))
 model_image        = $(if $(filter $(1),$(DEMO_MODELS)),imagenet,model)_$(1)
 SERVING           ?= tensorflow
 DOCKER            ?= docker
@@ -31,16 +35,18 @@ BUILD_OPTIONS     ?=
 BUILDKIT           = $(shell deploy/docker/buildkit $(DOCKER))
 DOCKER_COMPOSE    ?= $(shell $(DOCKER) compose version >/dev/null 2>&1 && echo $(DOCKER) compose || echo docker-compose)
 
+# Compose reads this file by itself only if no other is named.
+OVERRIDE      := $(addprefix -f ./,$(wildcard docker-compose.override.yml))
 IMAGE         := $(DOCKER_REPOSITORY):sync_async_pattern
 SERVING_IMAGE := $(IMAGE)_local_tf_serving_$(IMAGE_VERSION)
 ifeq ($(SERVING),local)
   TF_SERVING_IMAGE := $(SERVING_IMAGE)
   MODEL_VERSION    := local_$(IMAGE_VERSION)
   SERVING_BUILD    := build_serving
-  COMPOSE           = $(DOCKER_COMPOSE) -f ./docker-compose.yml -f ./docker-compose.local-serving.yml
+  COMPOSE           = $(strip $(DOCKER_COMPOSE) -f ./docker-compose.yml -f ./docker-compose.local-serving.yml $(OVERRIDE))
 else
   MODEL_VERSION    := $(IMAGE_VERSION)
-  COMPOSE           = $(DOCKER_COMPOSE) -f ./docker-compose.yml
+  COMPOSE           = $(strip $(DOCKER_COMPOSE) -f ./docker-compose.yml $(OVERRIDE))
 endif
 IMAGES      = $(IMAGE)_sync_async_proxy_$(IMAGE_VERSION) $(IMAGE)_sync_async_backend_$(IMAGE_VERSION) \
               $(IMAGE)_$(FAST_MODEL_IMAGE)_$(MODEL_VERSION) $(IMAGE)_$(ACCURATE_MODEL_IMAGE)_$(MODEL_VERSION)
@@ -50,7 +56,7 @@ BUILD_MODEL = $(BUILD) --build-arg TF_SERVING_IMAGE=$(TF_SERVING_IMAGE) --build-
 # Builds the image of a demo model, or of a model of one's own: $(call build_model,NAME)
 build_model = $(if $(filter $(1),$(DEMO_MODELS)),\
   $(BUILD_MODEL) -t $(IMAGE)_imagenet_$(1)_$(MODEL_VERSION) -f ./imagenet_$(1)/Dockerfile .,\
-  @version=$$($(PYTHON) deploy/newest_version.py "$(or $(MODELS_DIR),var/models)" $(1)) && set -x && \
+  @version=$$($(PYTHON) deploy/newest_version.py "$(or $(MODELS_DIR),var/models)" $(1) $(SERVING)) && set -x && \
   $(BUILD) --build-arg TF_SERVING_IMAGE=$(TF_SERVING_IMAGE) --build-arg MODEL=$(1) --build-arg MODEL_VERSION="$$(basename "$$version")" \
     -t $(IMAGE)_model_$(1)_$(MODEL_VERSION) -f ./deploy/docker/Dockerfile.model "$$version")
 export DOCKER_REPOSITORY IMAGE_VERSION FAST_MODEL_IMAGE ACCURATE_MODEL_IMAGE
@@ -134,11 +140,11 @@ build_backend: ## Build the worker's image
 
 .PHONY: build_sync
 build_sync: weights $(SERVING_BUILD) ## Build the fast model's image
-	$(call build_model,$(or $(FAST_MODEL),mobilenet_v2))
+	$(call build_model,$(FAST))
 
 .PHONY: build_async
 build_async: weights $(SERVING_BUILD) ## Build the accurate model's image. WEIGHTS=untrained allows untrained weights
-	$(call build_model,$(or $(ACCURATE_MODEL),inception_v3))
+	$(call build_model,$(ACCURATE))
 
 .PHONY: build_serving
 build_serving: ## Build the image of this project's model server
@@ -160,8 +166,7 @@ push_backend: ; $(DOCKER) push $(IMAGE)_sync_async_backend_$(IMAGE_VERSION)
 .PHONY: c_build
 c_build: build_all ## Same as build_all
 
-# The sum in proxy/memory.py, which depends on WORKERS. Like Compose, make reads .env, unless the shell sets the variable.
-DOTENV = $(shell sed -n 's/^$(1)=//p' .env 2>/dev/null | tr -d \"\')
+# The sum in proxy/memory.py, which depends on WORKERS.
 c_up: export PROXY_MEM_LIMIT ?= $(or $(call DOTENV,PROXY_MEM_LIMIT),$(shell \
         echo $$((1034 + 630 * $(or $(WORKERS),$(call DOTENV,WORKERS),1))))m)
 

@@ -1,6 +1,7 @@
 """Finds the newest version of an exported model. Standard library only, Python 3.8 or newer.
 
-Usage: `python deploy/newest_version.py MODELS_DIR MODEL` prints its directory, or says why there is none.
+Usage: `python deploy/newest_version.py MODELS_DIR MODEL SERVING` prints its directory, or says why there is none that
+the model server can load: `tensorflow` (TensorFlow Serving) or `local` (`local_tf_serving`).
 """
 
 from __future__ import annotations
@@ -26,8 +27,20 @@ def newest_version(models_dir: Path, model: str) -> Path:
     return max(versions, key=lambda path: int(path.name))
 
 
+def check_is_servable(version: Path, serving: str) -> None:
+    """Raises `NoModel`."""
+    if serving == "tensorflow" and not (version / "saved_model.pb").exists():
+        raise NoModel(
+            f"{version} has no saved_model.pb, so TensorFlow Serving can't serve it: append SERVING=local to the make "
+            "commands to use this project's model server"
+        )
+
+
 if __name__ == "__main__":
     try:
-        print(newest_version(Path(sys.argv[1]).absolute(), sys.argv[2]))
+        models_dir, model, serving = sys.argv[1:]
+        version = newest_version(Path(models_dir).absolute(), model)
+        check_is_servable(version, serving)
+        print(version)
     except NoModel as error:
         sys.exit(f"make: {error}")

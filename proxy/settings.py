@@ -27,6 +27,12 @@ def _check_networks(text: str) -> str:
     return text
 
 
+def _check_is_no_key(name: str) -> str:
+    if name == "job_id":
+        raise ValueError("responses have the fast model's name as a key beside job_id: serve it under another name")
+    return name
+
+
 class Settings(ServiceSettings):
     host: str = "0.0.0.0"  # noqa: S104 (a container must listen on all interfaces; `make run` sets 127.0.0.1)
     """The address to listen on."""
@@ -56,8 +62,8 @@ class Settings(ServiceSettings):
     """Addresses and networks, separated by commas, of proxies whose header `X-Forwarded-For` gives the address of the
     client."""
 
-    fast_model: str = "mobilenet_v2"
-    """The name the model is served under, and the key of its label in responses."""
+    fast_model: Annotated[str, AfterValidator(_check_is_no_key)] = "mobilenet_v2"
+    """The name the model is served under, and the key of its label in responses, which also have the key `job_id`."""
     fast_model_address: str = "localhost:8500"
     """`host:port` of the model server's gRPC API."""
     fast_labels: FilePath | None = None

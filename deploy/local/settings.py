@@ -1,13 +1,23 @@
 """The settings of `make run`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from service_settings import ROOT, ServiceSettings
 
-Model = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+PROCESSES: Final = ("redis", "backend", "proxy", "summary")
+"""The processes of `make run` besides the model servers, which have the names of their models."""
+
+
+def _check_is_no_process(name: str) -> str:
+    if name in PROCESSES:
+        raise ValueError("a process of `make run` has this name: export the model with another name")
+    return name
+
+
+Model = Annotated[str, Field(pattern="^[A-Za-z0-9_][A-Za-z0-9._-]*$"), AfterValidator(_check_is_no_process)]
 """The name of a directory in `models_dir`."""
 
 

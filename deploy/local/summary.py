@@ -1,6 +1,7 @@
 """Waits until `make run` serves requests, then prints its addresses and some commands to try."""
 
 import json
+import shlex
 import sys
 import time
 from datetime import timedelta
@@ -67,10 +68,21 @@ def summary(settings: LocalSettings, elapsed: timedelta) -> str:
 
     curl {address}/health/all
     curl {address}/predict/test
-    curl -F image=@data/cat.jpg {address}/predict
+    curl {body(settings)} {address}/predict
     curl {address}/job/JOB_ID
 {RULE}
 """
+
+
+def body(settings: LocalSettings) -> str:
+    """Return curl's options for a request of the configured input."""
+    match settings.input:
+        case "image":
+            return "-F image=@data/cat.jpg"
+        case "text":
+            return "-H 'Content-Type: text/plain' -d 'a text'"
+        case "bytes":
+            return f"-H 'Content-Type: application/octet-stream' --data-binary @{shlex.quote(str(settings.test_input))}"
 
 
 def is_untrained(settings: LocalSettings, model: str) -> bool:

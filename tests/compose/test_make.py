@@ -27,7 +27,7 @@ NO_CLIENT: Final = {"": (127, "")}
 def make(*args: str, directory: Path = ROOT, **variables: str) -> "subprocess.CompletedProcess[str]":
     removed = (
         *("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "IMAGENET_WEIGHTS_DIR", "SERVING", "IMAGE_VERSION", "PULL_POLICY"),
-        *("WORKERS", "PROXY_MEM_LIMIT"),
+        *("WORKERS", "PROXY_MEM_LIMIT", "FAST_MODEL", "ACCURATE_MODEL"),
     )
     environment = {name: value for name, value in os.environ.items() if name not in removed}
     return subprocess.run(
@@ -68,6 +68,22 @@ def test_build_all_copies_the_newest_version_of_models_of_ones_own(tmp_path: Pat
     assert f"-t {REPOSITORY}_imagenet_inception_v3_{VERSION} " in accurate
 
 
+def test_build_all_refuses_a_model_that_tensorflow_serving_cannot_serve(tmp_path: Path) -> None:
+    (tmp_path / "models" / "tiny" / "1" / "assets.extra").mkdir(parents=True)
+    process = make("build_sync", FAST_MODEL="tiny", MODELS_DIR=str(tmp_path / "models"), DOCKER="echo docker")
+    assert process.returncode != 0
+    assert "has no saved_model.pb, so TensorFlow Serving can't serve it: append SERVING=local" in process.stderr
+    assert "docker build" not in process.stdout
+
+
+def test_build_all_builds_a_model_without_a_saved_model_for_the_local_model_server(tmp_path: Path) -> None:
+    version = tmp_path / "models" / "tiny" / "1"
+    (version / "assets.extra").mkdir(parents=True)
+    variables = {"FAST_MODEL": "tiny", "MODELS_DIR": str(tmp_path / "models"), "SERVING": "local"}
+    output = make("build_sync", directory=ROOT, DOCKER="echo docker", **variables).stdout
+    assert f"-f ./deploy/docker/Dockerfile.model {version}\n" in output
+
+
 def test_build_all_says_where_it_looked_for_a_model_that_does_not_exist(tmp_path: Path) -> None:
     process = make("build_sync", FAST_MODEL="tiny", MODELS_DIR=str(tmp_path), DOCKER="echo docker")
     assert process.returncode != 0
@@ -84,10 +100,26 @@ def test_c_up_starts_the_images_of_the_configured_models(tmp_path: Path) -> None
     assert down.stderr.strip() == "model_tiny imagenet_inception_v3"
 
 
+def test_the_models_of_the_containers_can_be_set_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("FAST_MODEL=tiny\nACCURATE_MODEL='large'\n")
+    compose = fake_program(tmp_path / "compose", 'echo "$FAST_MODEL_IMAGE $ACCURATE_MODEL_IMAGE"')
+    assert make("-s", "c_down", directory=tmp_path, DOCKER_COMPOSE=compose).stdout == "model_tiny model_large\n"
+    in_shell = make("-s", "c_down", directory=tmp_path, DOCKER_COMPOSE=compose, FAST_MODEL="small").stdout
+    assert in_shell == "model_small model_large\n"
+
+
 def test_c_up_and_c_down_run_the_commands_of_the_original_project() -> None:
     up, down = (make("-n", target, DOCKER_COMPOSE="docker-compose").stdout for target in ("c_up", "c_down"))
     assert "\ndocker-compose -f ./docker-compose.yml up -d\n" in up
     assert down == "docker-compose -f ./docker-compose.yml down\n"
+
+
+@pytest.mark.parametrize("serving", ["tensorflow", "local"])
+def test_c_up_and_c_down_read_the_override_file(tmp_path: Path, serving: str) -> None:
+    (tmp_path / "docker-compose.override.yml").touch()
+    for target in ("c_up", "c_down"):
+        output = make("-n", target, directory=tmp_path, SERVING=serving, DOCKER_COMPOSE="docker-compose").stdout
+        assert " -f ./docker-compose.override.yml " in output
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 
 from deploy.local.settings import LocalSettings
-from deploy.local.summary import wait_until_up
+from deploy.local.summary import summary, wait_until_up
+from service_settings import ROOT
 
 
 @contextmanager
@@ -45,3 +47,18 @@ def test_the_service_is_up_when_it_queues_jobs_or_needs_a_key(status: int, answe
     with service(status, answer) as port:
         timeout = timedelta(seconds=60 if is_up else 0.5)
         assert wait_until_up(LocalSettings(port=port), timeout) is is_up
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ({}, "-F image=@data/cat.jpg"),
+        ({"input": "text"}, "-H 'Content-Type: text/plain' -d 'a text'"),
+        (
+            {"input": "bytes", "test_input": ROOT / "data" / "cat.jpg"},
+            f"-H 'Content-Type: application/octet-stream' --data-binary @{ROOT}/data/cat.jpg",
+        ),
+    ],
+)
+def test_the_summary_shows_a_request_of_the_configured_input(settings: Mapping[str, Any], options: str) -> None:
+    assert f"curl {options} localhost:8000/predict" in summary(LocalSettings(**settings), timedelta())

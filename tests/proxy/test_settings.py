@@ -1,12 +1,14 @@
-"""Settings that have been renamed."""
+"""Settings that have been renamed, and names that are refused."""
 
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from harness.process import PYTHON, ROOT
+from proxy.settings import Settings
 
 
 @pytest.mark.slow
@@ -18,3 +20,8 @@ def test_a_renamed_setting_is_a_warning_that_gives_the_new_name(tmp_path: Path) 
     )
     [line] = process.stdout.splitlines()
     assert line.endswith('level=warning event="setting renamed" ignored=QUEUE_REST use=QUEUE_COOLDOWN')
+
+
+def test_the_fast_model_cannot_have_the_name_of_another_key_of_the_answer() -> None:
+    with pytest.raises(ValidationError, match="serve it under another name"):
+        Settings(fast_model="job_id")
