@@ -1,4 +1,4 @@
-"""Runs some attacks, against each limit once, for a few seconds: the short form of `make attack`.
+"""Runs some attacks for a few seconds each: the short form of `make attack`.
 
 Latencies are not compared with a harmless load, because other tests run beside it. No response may take very long.
 """
