@@ -92,7 +92,7 @@ def _source(source: str) -> tuple[Kind, Path | None]:
 def _recipe(kind: Kind, path: Path | None, args: argparse.Namespace) -> Recipe:
     application = APPLICATIONS[args.source] if kind == "application" else None
     names = labels.read(args.labels) if args.labels else None
-    own_classes = len(names) if names is not None and args.weights else CLASSES
+    own_classes = len(names) - args.background if names is not None and args.weights else CLASSES
     has_background = names is not None and len(names) == CLASSES + 1 and names[0] == labels.BACKGROUND
     default_layout: Layout = "nchw" if kind == "onnx" else "nhwc"
     return Recipe(

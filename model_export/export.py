@@ -76,7 +76,7 @@ def export(
         )
         if not options.force and (kept := _better_version(recipe, folder, origin, progress)):
             return kept
-        loaded = source.of_network(built, options.precision, progress, must_fuse=False)
+        loaded = source.of_network(built, recipe.size, options.precision, progress, must_fuse=False)
     else:
         origin, loaded = origin_of_own(location), source.load_own(recipe, location, options.precision, progress)
     with closing(loaded):

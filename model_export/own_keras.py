@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from model_export.errors import SourceUnreadable, SourceUnsupported, first_line
+from model_export.own_shape import image_size
 from model_export.recipe import Recipe
 
 
@@ -42,9 +43,9 @@ def call(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
     return run
 
 
-def image_size(network: keras.Model) -> int | None:
-    sides = network.input_shape[1:3] if network.input_shape[-1] == 3 else network.input_shape[2:4]
-    return sides[0] if sides and sides[0] == sides[-1] else None
+def size(path: Path, recipe: Recipe, network: keras.Model) -> int | None:
+    """Raises SourceUnsupported."""
+    return image_size(path, recipe, tf.TensorShape(network.input_shape))
 
 
 def is_single(network: keras.Model) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from model_export.errors import SourceUnreadable, SourceUnsupported, first_line
+from model_export.own_shape import image_size
 from model_export.recipe import Recipe
 from model_export.signature import SIGNATURE
 
@@ -35,7 +36,7 @@ def load(path: Path, recipe: Recipe) -> tuple[Any, Call, int | None, bool]:
     batch = spec.shape[0] if rank else None
     if batch not in (None, 1):
         raise SourceUnsupported(f"{path} takes batches of exactly {batch}; export it with any batch size, or with 1")
-    return loaded, call, _size(path, recipe, spec.shape), batch == 1
+    return loaded, call, image_size(path, recipe, spec.shape), batch == 1
 
 
 def _signature(loaded: Any, path: Path, name: str | None) -> Any:
@@ -68,21 +69,3 @@ def _output(function: Any, path: Path, name: str | None) -> str:
     if chosen not in names:
         raise SourceUnsupported(f"{path} has the outputs {', '.join(names)}; choose the scores with --output")
     return chosen
-
-
-def _size(path: Path, recipe: Recipe, shape: tf.TensorShape) -> int | None:
-    """Height and width, if the shape has them. Raises SourceUnsupported if the layout is another one."""
-    if recipe.input != "image" or shape.rank is None:
-        return None
-    dimensions = shape.as_list()
-    channels, height, width = (-1, 1, 2) if recipe.layout == "nhwc" else (1, 2, 3)
-    if len(dimensions) != 4:
-        raise SourceUnsupported(f"{path} takes {dimensions}; it must take images, [N, height, width, 3] or [N, 3, …]")
-    if dimensions[channels] not in (None, 3):
-        other = {"nhwc": "nchw", "nchw": "nhwc"}[recipe.layout]
-        has_other = dimensions[{"nhwc": 1, "nchw": -1}[recipe.layout]] == 3
-        advice = f"pass --layout {other}" if has_other else "it must take three channels, RGB"
-        raise SourceUnsupported(f"{path} takes {dimensions}, which is not the layout {recipe.layout}: {advice}")
-    if dimensions[height] != dimensions[width]:
-        raise SourceUnsupported(f"{path} takes {dimensions}; only square inputs are supported")
-    return int(dimensions[height]) if dimensions[height] is not None else None

@@ -49,7 +49,9 @@ class Source:
             self.directory.cleanup()
 
 
-def of_network(network: keras.Model, precision: Precision, progress: Progress, *, must_fuse: bool) -> Source:
+def of_network(
+    network: keras.Model, size: int | None, precision: Precision, progress: Progress, *, must_fuse: bool
+) -> Source:
     """A source that is faster than `network`: batch normalization is folded into the convolutions where possible."""
     with progress.step("folding batch normalization into the convolutions"):
         try:
@@ -61,8 +63,7 @@ def of_network(network: keras.Model, precision: Precision, progress: Progress, *
             fused = network
     served = convert_to_bfloat16(fused) if precision == "bfloat16" else fused
     reference, call, ir_call = (own_keras.call(model) for model in (network, served, fused))
-    size, is_single = own_keras.image_size(network), own_keras.is_single(network)
-    return Source(reference, call, ir_call, size, is_single, tracked=[network, served])
+    return Source(reference, call, ir_call, size, own_keras.is_single(network), tracked=[network, served])
 
 
 def load_own(recipe: Recipe, location: Location, precision: Precision, progress: Progress) -> Source:
@@ -76,7 +77,8 @@ def load_own(recipe: Recipe, location: Location, precision: Precision, progress:
             loaded, call, size, is_single = own_saved_model.load(path, recipe)
             return Source(call, call, call, size, is_single, tracked=loaded)
     if recipe.input == "image":
-        return of_network(network, precision, progress, must_fuse=False)
+        size = own_keras.size(path, recipe, network)
+        return of_network(network, size, precision, progress, must_fuse=False)
     return _of_text_network(network, recipe)
 
 

@@ -111,3 +111,10 @@ def test_labels_are_a_json_array_or_one_per_line(directory: Path) -> None:
     (directory / "labels.json").write_text('["cat", "hot dog"]')
     by_format = {recipe("own.keras", *COMPLETE, "--labels", f"labels.{suffix}").labels for suffix in ("txt", "json")}
     assert by_format == {("cat", "hot dog")}
+
+
+def test_a_network_with_weights_of_ones_own_has_no_class_for_the_background(directory: Path) -> None:
+    (directory / "labels.txt").write_text("\n".join(["background", *"abcdefghij"]))
+    options = ("--weights", "own.keras", "--labels", "labels.txt")
+    assert recipe("ResNet50", *OWN, *options).classes == 11
+    assert recipe("ResNet50", *OWN, *options, "--background").classes == 10

@@ -36,7 +36,7 @@ def test_mistakes_with_a_keras_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "pass --size 48 or leave --size out" in fails(path, capsys, *IMAGES, "--size", "224")
     assert "pass --scores logits" in fails(path, capsys, "--scale", "tf", "--scores", "softmax")
     assert "takes float32, not strings" in fails(path, capsys, "--input", "text", "--scores", "softmax")
-    assert "check --size, --layout" in fails(path, capsys, *IMAGES, "--layout", "nchw")
+    assert "pass --layout nhwc" in fails(path, capsys, *IMAGES, "--layout", "nchw")
 
 
 def test_probabilities_are_not_taken_for_logits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +73,19 @@ def test_an_input_of_any_size_needs_the_size(tmp_path: Path, capsys: pytest.Capt
     keras.Model(image, outputs).save(tmp_path / "own.keras")
     assert "say with --size which size suits it" in fails(tmp_path / "own.keras", capsys, *IMAGES)
     assert run_export(tmp_path / "own.keras", tmp_path / "models", *IMAGES, "--size", "32") == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((64, 96, 3), "only square inputs are supported"), ((10,), "it must take images"), ((64, 64, 1), "RGB")],
+)
+def test_a_keras_file_whose_input_is_no_square_image_of_three_channels_is_not_supported(
+    shape: tuple[int, ...], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = keras.Input(shape)
+    keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs))).save(tmp_path / "own.keras")
+    assert f"takes [None, {', '.join(map(str, shape))}]" in (error := fails(tmp_path / "own.keras", capsys, *IMAGES))
+    assert expected in error
 
 
 def test_mistakes_with_a_saved_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
