@@ -1,7 +1,7 @@
 """Reports whether the proxy can answer requests, and whether the queue and the accurate model work too."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -52,7 +52,9 @@ class Readiness:
 
 async def check_readiness(fast: Described, accurate: Described, queue: Writable, deadline: timedelta) -> Readiness:
     fast_model, accurate_model, is_writable = await asyncio.gather(
-        _is_usable(fast), _is_usable(accurate), _is_up_in_time(queue, deadline)
+        _in_time(_is_usable(fast), deadline),
+        _in_time(_is_usable(accurate), deadline),
+        _in_time(queue.is_writable(), deadline),
     )
     return Readiness(fast_model, accurate_model, is_writable)
 
@@ -65,9 +67,9 @@ async def _is_usable(model: Described) -> bool:
     return True
 
 
-async def _is_up_in_time(queue: Writable, deadline: timedelta) -> bool:
+async def _in_time(is_up: Awaitable[bool], deadline: timedelta) -> bool:
     try:
         async with asyncio.timeout(deadline.total_seconds()):
-            return await queue.is_writable()
+            return await is_up
     except TimeoutError:
         return False

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+import service_log
 from deploy.local.commands import shell_commands
 from deploy.local.services import Ports, environment, services
 from deploy.local.settings import LocalSettings
@@ -168,6 +169,13 @@ async def test_the_configuration_of_nginx_publishes_the_service_under_its_prefix
                 [link] = re.findall(r"<(.*)>", response.headers["link"])
                 assert (await client.get(link)).json().keys() == {response.json()["job_id"]}
                 assert re.fullmatch("[0-9a-f]{32}", response.headers["x-request-id"]), "nginx's id"
+
+
+def test_the_events_to_alert_on_are_those_that_the_log_has() -> None:
+    [alerts] = re.findall(r"^Alert on .*?(?:\n\n|\Z)", PAGE, re.M | re.S)
+    events = [name for name in re.findall(r"`([^`]+)`", alerts) if "=" not in name]
+    assert {"model mismatch", "version not loaded"} <= {*events}
+    assert {*events} <= {*re.findall(r"^    (\S+(?: \S+)*)  ", service_log.__doc__ or "", re.M)}
 
 
 def test_every_file_that_the_page_links_to_exists() -> None:

@@ -52,6 +52,12 @@ class Model:
         return None
 
 
+class HangingModel:
+    async def describe(self) -> object:
+        await asyncio.Event().wait()
+        return None
+
+
 class Queue:
     async def is_writable(self) -> bool:
         return True
@@ -68,6 +74,13 @@ async def test_a_fast_model_that_does_not_fit_the_contract_is_not_ready() -> Non
     readiness = await check_readiness(broken, Model(), Queue(), timedelta(seconds=1))
     assert readiness == Readiness(fast_model=False, accurate_model=True, queue=True)
     assert not readiness.is_ready
+
+
+async def test_a_model_whose_check_hangs_does_not_delay_the_answer_beyond_the_deadline() -> None:
+    readiness = await check_readiness(Model(), HangingModel(), Queue(), timedelta(milliseconds=10))
+    assert readiness == Readiness(fast_model=True, accurate_model=False, queue=True)
+    readiness = await check_readiness(HangingModel(), Model(), Queue(), timedelta(milliseconds=10))
+    assert readiness == Readiness(fast_model=False, accurate_model=True, queue=True)
 
 
 async def test_a_redis_that_hangs_does_not_delay_the_answer_beyond_the_deadline() -> None:
