@@ -167,8 +167,11 @@ def _problem(signature: SignatureDef) -> str | None:
     [(name, info)] = signature.inputs.items()
     if info.dtype != DT_STRING or not _has_rank(info, 1) or not _is_free(info):
         return f"takes {name!r} {_type(info)}"
-    if len(_score_outputs(signature)) == 1:
+    scores = _score_outputs(signature)
+    if len(scores) == 1:
         return None
+    if scores:
+        return f"returns several float32 [N, L] tensors ({', '.join(map(repr, sorted(scores)))}): keep one"
     returned = ", ".join(f"{name!r} {_type(info)}" for name, info in sorted(signature.outputs.items()))
     return f"returns {returned or 'nothing'}"
 

@@ -67,8 +67,8 @@ def test_without_a_fitting_default_the_only_signature_that_fits_is_chosen() -> N
         (SOME_STRINGS, {"y": ("float32", [-1])}, "returns 'y' float32 [N]"),
         (
             SOME_STRINGS,
-            {"y": ("float32", [-1, 3]), "z": ("float32", [-1, 3])},
-            "'y' float32 [N, 3], 'z' float32 [N, 3]",
+            {"probs": ("float32", [-1, 3]), "emb": ("float32", [-1, 64]), "id": ("int64", [-1])},
+            "returns several float32 [N, L] tensors ('emb', 'probs'): keep one",
         ),
         (SOME_STRINGS, {"y": ("float32", [-1, 1])}, "returns a single score, as in regression"),
     ],
