@@ -27,7 +27,7 @@ ESCAPE_GROWTH: Final = 6
 """JSON may write an ASCII character as `\\u0041`."""
 CHARSET: Final = re.compile(r"""; *charset="?([^\s";]+)""", re.IGNORECASE)
 MAX_TEXT_DELIMITERS: Final = 200_000
-"""Commas and brackets in a JSON body with a text. As lists, they would take 13 MB."""
+"""Commas and brackets around the text in a JSON body. As lists, they would take 13 MB."""
 MAX_DATA_DELIMITERS: Final = 10_000
 """Base64 has none."""
 

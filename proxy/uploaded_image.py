@@ -77,7 +77,7 @@ def image_from_json(body: bytes) -> bytes:
         body,
         "image_data",
         example='{"image_data": "<base64>"}',
-        alternative="the image itself with content-type image/jpeg, image/png or image/webp",
+        alternative="the image itself with content-type image/jpeg, image/png, image/webp, image/gif or image/bmp",
         max_delimiters=MAX_JSON_DELIMITERS,
     )
     return decode_base64(encoded)
