@@ -128,7 +128,12 @@ async def test_a_wrong_password_or_an_unknown_certificate_costs_only_the_job(
     url = protected_redis_url.replace(*change)
     assert url != protected_redis_url
     async with own_proxy(stack, tmp_path, REDIS_URL=url) as (client, _):
-        assert (await client.get("/readyz")).json() == {"fast_model": "ok", "accurate_model": "ok", "queue": "ng"}
+
+        async def lacks_only_the_queue() -> bool:
+            states = {"fast_model": "ok", "accurate_model": "ok", "queue": "ng"}
+            return bool((await client.get("/readyz")).json() == states)
+
+        await wait_until(lacks_only_the_queue)
         response = await client.get("/predict/test")
     assert response.json()["job_id"] is None
     assert response.headers["refinement"] == "shed; reason=queue-unavailable"

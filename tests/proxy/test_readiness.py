@@ -4,10 +4,12 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from harness.process import free_port
 from harness.stack import Stack
+from harness.waiting import wait_until
 from proxy.readiness import Readiness, check_readiness
 from tests.proxy.own_proxy import own_proxy
 from tf_serving_client import ContractBroken, ModelError, ModelUnavailable
@@ -29,7 +31,14 @@ async def test_only_the_fast_model_is_required_and_the_rest_is_reported(
     settings: dict[str, str], status: int, states: tuple[str, ...], stack: Stack, tmp_path: Path
 ) -> None:
     async with own_proxy(stack, tmp_path, **settings) as (client, _):
-        response = await client.get("/readyz")
+
+        async def checked() -> httpx.Response | None:
+            """The answer, once both models have been checked."""
+            response = await client.get("/readyz")
+            body = response.json()
+            return response if (body["fast_model"], body["accurate_model"]) == states[:2] else None
+
+        response = await wait_until(checked)
         assert (await client.get("/livez")).text == '{"health":"ok"}'
     body = response.json()
     assert response.status_code == status, body

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from harness.stack import Stack
+from harness.waiting import wait_until
 from proxy.settings import Settings
 from tests.images import JPEG_HEADERS, encode_image
 from tests.proxy.own_proxy import own_proxy
@@ -39,7 +40,11 @@ async def test_every_link_of_the_service_leads_through_the_prefix(strips: bool, 
 
 async def test_health_checks_reach_the_process_without_the_prefix(stack: Stack, tmp_path: Path) -> None:
     async with own_proxy(stack, tmp_path, ROOT_PATH=PREFIX) as (direct, _):
-        assert (await direct.get("/readyz")).is_success
+
+        async def is_ready() -> bool:
+            return (await direct.get("/readyz")).is_success
+
+        await wait_until(is_ready)
         assert (await direct.get("/health/all")).text == '{"mobilenet_v2":"ok","inception_v3":"ok"}'
 
 
