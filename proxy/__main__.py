@@ -37,7 +37,7 @@ async def _check_redis(settings: Settings) -> None:
 
 def _log_api_keys(keys: ApiKeys | None) -> None:
     if keys is None:
-        service_log.get_logger().info("api keys not required", reason="API_KEYS_FILE is not set")
+        service_log.get_logger().warning("api keys not required", reason="API_KEYS_FILE is not set")
     else:
         service_log.get_logger().info("api keys read", keys=len(keys))
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 import service_log
 from proxy.rate_limits import Rate
@@ -33,12 +33,23 @@ class Role(enum.StrEnum):
     """May read every job, and do what only operators may."""
 
 
+def digest(key: str) -> str:
+    """Return the SHA-256 of a key as it is in the file."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _check_not_of_nothing(sha256: str) -> str:
+    if sha256 == digest(""):
+        raise ValueError("this is the SHA-256 of an empty key")
+    return sha256
+
+
 class ApiKey(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     """For the log. A key that replaces another one, under the same name, can read its jobs."""
-    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$"), AfterValidator(_check_not_of_nothing)]
     """Of the key, in hexadecimal."""
     role: Role
     max_queued: int | None = Field(None, ge=1)
@@ -87,11 +98,6 @@ class ApiKeys:
             await asyncio.to_thread(self.reload_if_changed)
 
 
-def digest(key: str) -> str:
-    """Return the SHA-256 of a key as it is in the file."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
 def _version(path: Path) -> tuple[int, ...] | None:
     """Return what changes when the file is written or replaced; None if there is no file."""
     try:
@@ -108,7 +114,9 @@ def _read(path: Path) -> Mapping[str, ApiKey]:
         raise BadKeysFile(f"API_KEYS_FILE={path}: {error.strerror}") from error
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in details["loc"])
+        # An unknown field's name is text of the file.
+        parts = details["loc"][:-1] if details["type"] == "extra_forbidden" else details["loc"]
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
         raise BadKeysFile(f"API_KEYS_FILE={path}: {place}{': ' if place else ''}{details['msg']}") from None
     for field in ("name", "sha256"):
         (value, count), *_ = Counter(getattr(entry, field) for entry in entries).most_common(1)

@@ -13,6 +13,8 @@ from proxy.api_keys import ApiKeys, Role
 from proxy.errors import Forbidden, NotAuthenticated
 from proxy.rate_limits import RateLimits
 
+MAX_HOST_LENGTH: Final = 64
+"""Of an address; the longest of IPv6 has 45 characters, and may have a zone. `X-Forwarded-For` can be much longer."""
 IPV6_PREFIX: Final = 64
 """A client usually has as many IPv6 addresses as it wants, with the same first 64 bits (RFC 6177)."""
 
@@ -56,9 +58,10 @@ class Authentication:
 
     def _identify_by_key(self, keys: ApiKeys, request: Request) -> Client:
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        credentials = credentials.strip()
+        if scheme.lower() != "bearer" or not credentials:
             raise NotAuthenticated("an API key is required: send it in the header Authorization: Bearer <key>")
-        key = keys.find(credentials.strip())
+        key = keys.find(credentials)
         if key is None:
             raise NotAuthenticated("the API key is unknown: check it, or ask the operator of this service for one")
         client_id = f"key:{key.name}"
@@ -68,9 +71,13 @@ class Authentication:
         return Client(Owner(client_id, key.max_queued or self._max_queued), key.role, key.role is Role.OPERATOR)
 
 
-@lru_cache(maxsize=4096)
 def client_address(host: str) -> str:
     """Return the IPv4 address, or the IPv6 network, that counts as one client."""
+    return "unknown" if len(host) > MAX_HOST_LENGTH else _network(host)
+
+
+@lru_cache(maxsize=4096)
+def _network(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:  # a Unix socket, or a proxy that sends something else than an address
@@ -98,4 +105,7 @@ async def current_operator(client: CurrentClient) -> Client:
 
 
 CurrentOperator = Annotated[Client, Depends(current_operator)]
-"""The client of a request that needs an operator's key: without `API_KEYS_FILE`, all of these are refused."""
+"""The client of a request that needs an operator's key: without `API_KEYS_FILE`, all of these are refused.
+
+No endpoint uses it yet; those for dead letters in the API's first version will.
+"""

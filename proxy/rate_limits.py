@@ -4,28 +4,35 @@ Each process counts for itself, in memory, and allows its share of the rate.
 """
 
 import math
+import re
 import time
+from collections import OrderedDict
 from functools import lru_cache
 from typing import Annotated, Final
 
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse_many
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 from pydantic import BeforeValidator, InstanceOf
 
 from proxy.errors import RateExceeded
 
-MIN_PURGED: Final = 1_000
-"""Windows that are kept before expired ones are removed."""
+MAX_WINDOWS: Final = 50_000
+"""Beyond them, the oldest window is forgotten: its client may start a new one. They take 13 MB."""
 
 
 def _parse_rate(text: object) -> object:
     if not isinstance(text, str):
         return text
     try:
-        return parse(text)
+        rates = parse_many(text)
     except ValueError:
         raise ValueError("not a rate like 10/second, 100/minute or 1000 per 2 hours") from None
+    if len(rates) > 1:
+        raise ValueError("not a rate like 10/second: only one rate is possible")
+    if any(int(number) < 1 for number in re.findall("[0-9]+", text)):  # `parse_many` makes 1 of some zeros
+        raise ValueError("not a rate like 10/second: its numbers must be at least 1")
+    return rates[0]
 
 
 Rate = Annotated[InstanceOf[RateLimitItem], BeforeValidator(_parse_rate)]
@@ -46,48 +53,50 @@ class RateLimits:
             reset_time = self._limiter.get_window_stats(share, client).reset_time
             raise RateExceeded(
                 f"the rate of requests is limited to {rate}: wait for as many seconds as Retry-After says",
-                retry_after_s=max(1, math.ceil(reset_time - time.time())),
+                retry_after_s=max(1, math.ceil(reset_time - time.monotonic())),
                 limit=share.amount,
                 window_s=share.get_expiry(),
             )
 
     def _divide(self, rate: RateLimitItem) -> RateLimitItem:
-        return type(rate)(max(1, rate.amount // self._processes), rate.multiples)
+        return type(rate)(math.ceil(rate.amount / self._processes), rate.multiples)
 
 
 class _Windows(Storage):
-    """Counters that expire.
+    """Counters that expire, with times of the monotonic clock.
 
     The package's own storage in memory searches all counters for expired ones in a thread, up to a hundred times a
-    second. That is too often for as many clients as there are addresses.
+    second. That is too often for as many clients as there are addresses. Here, each new window removes at most two old
+    ones, in constant time.
     """
 
     STORAGE_SCHEME = None
 
     def __init__(self) -> None:
         super().__init__()
-        self._windows: dict[str, tuple[int, float]] = {}
-        self._max_windows = MIN_PURGED
+        self._windows: OrderedDict[str, tuple[int, float]] = OrderedDict()  # a dict finds its first key in linear time
+        """From the oldest to the newest."""
 
     @property
     def base_exceptions(self) -> type[Exception]:
         return ValueError
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        now = time.time()
+        now = time.monotonic()
         count, end = self._windows.get(key, (0, 0.0))
         if end <= now:
             count, end = 0, now + expiry
-            self._purge(now)
+            self._windows.pop(key, None)
+            self._make_room(now)
         self._windows[key] = (count + amount, end)
         return count + amount
 
     def get(self, key: str) -> int:
         count, end = self._windows.get(key, (0, 0.0))
-        return count if end > time.time() else 0
+        return count if end > time.monotonic() else 0
 
     def get_expiry(self, key: str) -> float:
-        return self._windows[key][1] if key in self._windows else time.time()
+        return self._windows[key][1] if key in self._windows else time.monotonic()
 
     def check(self) -> bool:
         return True
@@ -100,8 +109,12 @@ class _Windows(Storage):
     def clear(self, key: str) -> None:
         self._windows.pop(key, None)
 
-    def _purge(self, now: float) -> None:
-        """Remove expired windows whenever the number of all has doubled, so that each costs a constant time."""
-        if len(self._windows) >= self._max_windows:
-            self._windows = {key: window for key, window in self._windows.items() if window[1] > now}
-            self._max_windows = max(MIN_PURGED, 2 * len(self._windows))
+    def _make_room(self, now: float) -> None:
+        """Remove the two oldest windows if they have expired, and the oldest if there are too many."""
+        for _ in range(2):
+            if not self._windows:
+                return
+            oldest = next(iter(self._windows))
+            if len(self._windows) < MAX_WINDOWS and self._windows[oldest][1] > now:
+                return
+            del self._windows[oldest]

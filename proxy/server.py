@@ -127,12 +127,17 @@ def _accept_all(listener: socket.socket) -> Iterator[socket.socket]:
 
 
 class _Supervisor:
-    """Keeps `settings.workers` processes running."""
+    """Keeps `settings.workers` processes running.
+
+    If one of the first cannot start, the server ends. One that replaces another is started again instead: what it reads
+    may have become invalid, and the other processes still serve.
+    """
 
     def __init__(self, listener: socket.socket, settings: Settings) -> None:
         self._listener = listener
         self._settings = settings
         self._processes: list[SpawnProcess] = []
+        self._first_processes: frozenset[SpawnProcess] = frozenset()
         self._signals, self._wakeup = socket.socketpair()
         self._is_stopping = False
         self._exit_status = 0
@@ -143,12 +148,13 @@ class _Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         self._processes = [self._start() for _ in range(self._settings.workers)]
+        self._first_processes = frozenset(self._processes)
         while self._processes:
             if self._signals in wait([self._signals, *(process.sentinel for process in self._processes)]):
                 self._stop()
             for process in [process for process in self._processes if not process.is_alive()]:
                 self._processes.remove(process)
-                self._on_end(process.exitcode)
+                self._on_end(process)
         sys.exit(self._exit_status)
 
     def _start(self) -> SpawnProcess:
@@ -164,13 +170,16 @@ class _Supervisor:
         for process in self._processes:
             process.terminate()
 
-    def _on_end(self, exit_status: int | None) -> None:
+    def _on_end(self, process: SpawnProcess) -> None:
         if self._is_stopping:
             return
-        if exit_status == STARTUP_FAILURE:
+        if process.exitcode != STARTUP_FAILURE:
+            service_log.get_logger().error("server process ended", exit_status=process.exitcode)
+        elif process not in self._first_processes:
+            service_log.get_logger().error("server process not started", retry_s=RESTART_INTERVAL_S)
+        else:
             self._exit_status = STARTUP_FAILURE
             signal.raise_signal(signal.SIGTERM)
             return
-        service_log.get_logger().error("server process ended", exit_status=exit_status)
         if not wait([self._signals], RESTART_INTERVAL_S):
             self._processes.append(self._start())

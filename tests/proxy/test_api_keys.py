@@ -44,7 +44,9 @@ BAD_FILES = {
     json.dumps([ENTRIES[0] | {"role": "admin"}]): "[0].role: Input should be 'client' or 'operator'",
     json.dumps([ENTRIES[0] | {"name": "a:b"}]): "[0].name: String should match pattern",
     json.dumps([ENTRIES[0] | {"name": None}]): "[0].name: Input should be a valid string",
-    json.dumps([ENTRIES[0] | {"max_queue": 3}]): "[0].max_queue: Extra inputs are not permitted",
+    json.dumps([ENTRIES[0] | {"max_queue": 3}]): "[0]: Extra inputs are not permitted",
+    json.dumps([ENTRIES[0] | {ALICE: ""}]): ": [0]: Extra inputs are not permitted",
+    json.dumps([ENTRIES[0] | {"sha256": digest("")}]): "[0].sha256: Value error, this is the SHA-256 of an empty key",
     json.dumps([ENTRIES[0] | {"max_queued": 0}]): "[0].max_queued: Input should be greater than or equal to 1",
     json.dumps([ENTRIES[0] | {"rate": "often"}]): "[0].rate: Value error, not a rate like 10/second",
     json.dumps([ENTRIES[0] | {"rate": 7}]): "[0].rate: Input should be an instance of RateLimitItem",
@@ -117,8 +119,8 @@ async def test_a_file_that_becomes_bad_changes_nothing_and_is_logged(tmp_path: P
 
 
 @pytest.mark.slow
-async def test_the_proxy_says_at_start_that_it_needs_no_keys(tmp_path: Path) -> None:
-    async with bare_proxy(tmp_path, WORKERS="2") as proxy:
+async def test_the_proxy_warns_at_start_that_it_needs_no_keys(tmp_path: Path) -> None:
+    async with bare_proxy(tmp_path, WORKERS="2", LOG_LEVEL="WARNING") as proxy:
         assert proxy.process.logged("api keys not required", "API_KEYS_FILE is not set") == 1
 
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 
 from job_store import Owner
+from proxy import authentication as authentication_module
 from proxy import problems
 from proxy.api_keys import ApiKeys, Role
 from proxy.authentication import ANONYMOUS, Authentication, CurrentOperator, client_address
@@ -65,10 +66,23 @@ def test_without_keys_a_client_is_identified_by_its_address() -> None:
         ("fe80::1%eth0", "fe80::/64"),
         ("", "unknown"),
         ("evil\r\n:*", "unknown"),
+        ("fe80::1%" + 57 * "x", "unknown"),
     ],
 )
 def test_the_addresses_of_an_ipv6_network_are_one_client(host: str, client: str) -> None:
     assert client_address(host) == client
+
+
+def test_a_long_text_instead_of_an_address_takes_no_memory() -> None:
+    before = authentication_module._network.cache_info().currsize
+    assert {client_address(f"{number:065}") for number in range(100)} == {"unknown"}
+    assert authentication_module._network.cache_info().currsize == before
+
+
+@pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "Bearer \t"])
+def test_an_empty_key_is_no_key(authorization: str, tmp_path: Path) -> None:
+    with pytest.raises(NotAuthenticated, match="an API key is required"):
+        authentication(write_keys(tmp_path / "keys.json")).identify(request(authorization=authorization))
 
 
 def test_each_key_has_its_own_rate(tmp_path: Path) -> None:

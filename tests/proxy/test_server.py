@@ -9,6 +9,7 @@ import pytest
 
 from harness.waiting import wait_until
 from tests.proxy.bare_proxy import HEALTH, BareProxy, bare_proxy, status
+from tests.proxy.keys_file import write_keys
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +86,21 @@ async def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
         await wait_until(lambda: len(server_processes(proxy)) == 2 and before[0] not in server_processes(proxy))
         assert await proxy.is_up()
         assert proxy.process.logged('event="server process ended"', "exit_status=-9") == 1
+
+
+async def test_a_replacement_that_cannot_start_is_tried_again_and_ends_no_other_process(tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys.json")
+    async with bare_proxy(tmp_path, WORKERS="2", API_KEYS_FILE=str(keys)) as proxy:
+        await wait_until(lambda: len(server_processes(proxy)) == 2)
+        killed, healthy = server_processes(proxy)
+        keys.unlink()
+        os.kill(killed, signal.SIGKILL)
+        await wait_until(lambda: proxy.process.logged("server process not started", "retry_s=1.0") >= 2)
+        assert healthy in server_processes(proxy)
+        assert await proxy.is_up()
+        write_keys(keys)
+        os.kill(healthy, signal.SIGKILL)
+        await wait_until(proxy.is_up)
 
 
 def server_processes(proxy: BareProxy) -> list[int]:
