@@ -11,9 +11,11 @@ publishing       publishes a version atomically, removes old ones, excludes conc
 record           what a published version was made from
 weights          finds weights on this machine, and identifies them   (no TensorFlow)
 fingerprint      decides whether the newest version is up to date     (no TensorFlow)
+advice           what to set, so that the services serve the version well
 export           the steps of one export
 network          builds a network of keras.applications and loads its weights
 untrained        random weights, for machines without ImageNet weights
+own_shape        the size that the shape of one's own model says
 own_keras        loads a .keras file
 own_saved_model  loads a SavedModel of one's own
 onnx_model       turns an ONNX file into an IR

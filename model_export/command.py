@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from model_export import arguments, weights
+from model_export.advice import advice
 from model_export.arguments import MIN_VERSIONS, Arguments
 from model_export.errors import DependencyMissing, ExportError
 from model_export.fingerprint import fingerprint, is_up_to_date
@@ -70,8 +71,8 @@ def _export(args: Arguments) -> Version:
             return version
         version = _export_with_tensorflow(args, folder, progress)
         progress.print(f"version {version.number} is in {version.path}")
-        if args.recipe.kind == "onnx":
-            progress.print("made from ONNX: `python -m local_tf_serving` serves it, TensorFlow Serving can't")
+        for line in advice(args.recipe, version):
+            progress.print(line)
         for removed in folder.prune(args.keep or MIN_VERSIONS, include_foreign=args.keep is not None):
             progress.print(f"removed version {removed.number}")
         return version

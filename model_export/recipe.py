@@ -67,6 +67,11 @@ class Recipe:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
+def resized_side(size: int) -> int:
+    """The shorter side before a crop: 256 for 224."""
+    return round(size * 256 / 224)
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """The files to read. Their contents matter to the version, their paths do not."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 import tensorflow as tf
 
 from model_export import scaling
-from model_export.recipe import Recipe
+from model_export.recipe import Recipe, resized_side
 from model_export.signature import INPUTS, SCORES
 from model_export.source import Call, Source
 
@@ -122,11 +122,6 @@ def crop(image: tf.Tensor, size: int) -> tf.Tensor:
         antialias=True,
     )
     return images[0]
-
-
-def resized_side(size: int) -> int:
-    """The shorter side before the crop: 256 for 224."""
-    return round(size * 256 / 224)
 
 
 def add_background(classes: tf.Tensor) -> tf.Tensor:

@@ -51,10 +51,10 @@ UPRIGHT_TRANSPOSE: Final = {
 class Normalizer:
     """Decodes a large image once, so that the model servers and Redis handle a small one.
 
-    The models scale every image to 224 or 299 pixels a side. An image that is much larger, or that the models would not
-    decode as an image viewer displays it (rotated by its EXIF orientation, transparent, CMYK, 16 bits, WebP, GIF, BMP),
-    becomes a small upright RGB JPEG. Transparent pixels become white; of an animated GIF, the first picture counts.
-    Other images pass unchanged and are not decoded.
+    The models scale every image to the size of their input; the demo's take 224 and 299 pixels a side. An image that is
+    much larger than `side`, or that the models would not decode as an image viewer displays it (rotated by its EXIF
+    orientation, transparent, CMYK, 16 bits, WebP, GIF, BMP), becomes a small upright RGB JPEG. Transparent pixels
+    become white; of an animated GIF, the first picture counts. Other images pass unchanged and are not decoded.
     """
 
     side: int

@@ -100,7 +100,8 @@ class Settings(ServiceSettings):
     for uploads of at most 1 MiB."""
     normalized_side: int = Field(448, ge=0)
     """The shorter side, in pixels, to which an image is scaled down if its shorter side is at least twice as long.
-    An image of more than 16 times the square of this is scaled down to so many pixels. The models use 224 and 299.
+    An image of more than 16 times the square of this is scaled down to so many pixels. Models of
+    one's own need at least 1.5 times the side of the larger one's input; the demo's take 224 and 299 pixels.
     0: images keep their size."""
 
     body_timeout: Seconds = timedelta(seconds=60)

@@ -13,6 +13,7 @@ import httpx
 from deploy.local.report import configure, report, warn
 from deploy.local.settings import LocalSettings
 from deploy.newest_version import newest_version
+from service_settings import DEMO_MODELS
 
 STARTUP_TIMEOUT: Final = timedelta(minutes=3)
 RULE: Final = "─" * 100
@@ -91,8 +92,13 @@ def is_untrained(settings: LocalSettings, model: str) -> bool:
 
 
 def warning(model: str) -> str:
+    remedy = (
+        "Set IMAGENET_WEIGHTS_DIR to a folder with trained weights, or run `make models` where they can be downloaded."
+        if model in DEMO_MODELS
+        else "Run `python -m model_export` again with `--weights FILE`, or with IMAGENET_WEIGHTS_DIR set to a folder."
+    )
     return f"""!!! UNTRAINED WEIGHTS: {model} was never trained, so its labels are MEANINGLESS.
-!!! Set IMAGENET_WEIGHTS_DIR to a folder with trained weights, or run `make models` where they can be downloaded.
+!!! {remedy}
 """
 
 

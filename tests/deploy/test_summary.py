@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.local.settings import LocalSettings
-from deploy.local.summary import summary, wait_until_up
+from deploy.local.summary import summary, wait_until_up, warning
 from service_settings import ROOT
 
 
@@ -62,3 +62,9 @@ def test_the_service_is_up_when_it_queues_jobs_or_needs_a_key(status: int, answe
 )
 def test_the_summary_shows_a_request_of_the_configured_input(settings: Mapping[str, Any], options: str) -> None:
     assert f"curl {options} localhost:8000/predict" in summary(LocalSettings(**settings), timedelta())
+
+
+@pytest.mark.parametrize(("model", "remedy"), [("inception_v3", "make models"), ("my_model", "python -m model_export")])
+def test_the_warning_of_untrained_weights_names_the_command_that_exports_the_model(model: str, remedy: str) -> None:
+    commands = [command for command in ("make models", "python -m model_export") if command in warning(model)]
+    assert commands == [remedy]

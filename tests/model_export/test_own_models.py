@@ -55,7 +55,9 @@ def assert_served_as(version: Path, expected: Scores, inputs: list[bytes], *engi
 
 
 @pytest.mark.parametrize("scale", SCALED)
-def test_a_keras_file_with_logits_is_served_with_its_own_scores(scale: Scale, tmp_path: Path) -> None:
+def test_a_keras_file_with_logits_is_served_with_its_own_scores(
+    scale: Scale, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = own_models.network(scale=scale)
     network.save(tmp_path / "ten.keras")
     labels = tmp_path / "labels.txt"
@@ -64,7 +66,9 @@ def test_a_keras_file_with_logits_is_served_with_its_own_scores(scale: Scale, tm
     assert run_export(tmp_path / "ten.keras", tmp_path, *options) == 0
     expected = softmax(network(SCALED[scale](pixels()).astype(np.float32)).numpy())
     assert_served_as(tmp_path / "own" / "1", expected, own_models.photographs(), "tensorflow", "openvino")
-    assert json.loads((tmp_path / "own" / "1" / "assets.extra" / "labels.json").read_text()) == LABELS
+    copied = tmp_path / "own" / "1" / "assets.extra" / "labels.json"
+    assert json.loads(copied.read_text()) == LABELS
+    assert f"its labels are in {copied}: set LABELS" in capsys.readouterr().out
 
 
 def test_a_saved_model_of_floats_is_served_with_its_own_scores(tmp_path: Path) -> None:
