@@ -55,7 +55,7 @@ class Resources:
 
     @property
     def accurate_model_problem(self) -> ModelError | None:
-        """Likewise. Only the accurate model's signature is checked here; the worker checks the rest."""
+        """Likewise of the accurate model, which the worker checks by itself."""
         return self.accurate_check.problem
 
 
@@ -72,8 +72,9 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
         redis_for_large = connect(settings.redis_url, name="proxy-large", timeout=large_timeout)
         await stack.enter_async_context(redis_for_large)
         large_store = JobStore(redis_for_large, policy)
-        fast, fast_status = await stack.enter_async_context(_model(settings, settings.fast, settings.read_test_input()))
-        accurate, accurate_status = await stack.enter_async_context(_model(settings, settings.accurate, None))
+        test_input = settings.read_test_input()
+        fast, fast_status = await stack.enter_async_context(_model(settings, settings.fast, test_input))
+        accurate, accurate_status = await stack.enter_async_context(_model(settings, settings.accurate, test_input))
         await stack.enter_async_context(background_task(check_redis_when_up(store, large_store)))
         yield Resources(
             fast_model=_batcher(settings, fast),
@@ -84,7 +85,7 @@ async def resources(settings: Settings) -> AsyncIterator[Resources]:
             refinement_queue=RefinementQueue(store, settings.queue_timeout, settings.queue_cooldown, large_store),
             input=await stack.enter_async_context(_input(settings)),
             byte_budget=ByteBudget(settings.max_bytes_in_flight_per_process),
-            test_input=settings.read_test_input(),
+            test_input=test_input,
             metadata=Metadata(fast.check, accurate.check, settings.input),
             health_deadline=settings.health_deadline,
             root_path=settings.root_path,
@@ -123,7 +124,7 @@ async def _input(settings: Settings) -> AsyncIterator[Input]:
 
 @asynccontextmanager
 async def _model(
-    settings: Settings, model: ModelSettings, sample: bytes | None
+    settings: Settings, model: ModelSettings, sample: bytes
 ) -> AsyncIterator[tuple[ServedClassifier, ModelStatus]]:
     contract = ModelContract.read(model)
     async with open_channel(contract.address) as channel:

@@ -101,6 +101,16 @@ class Breakable:
     def log_counts(self, event: str, cause: str) -> list[int]:
         return [process.logged(event, *cause_words(cause)) for process in self.services]
 
+    async def wait_for_readiness(self, status: int, models: str) -> None:
+        """Wait until `/readyz` has this status and reports both models as `ok` or `ng`."""
+
+        async def is_reported() -> bool:
+            response = await self.client.get("/readyz")
+            states = response.json()
+            return (response.status_code, states["fast_model"], states["accurate_model"]) == (status, models, models)
+
+        await wait_until(is_reported, within=TIMEOUT_S)
+
     async def wait_until_answered(self) -> None:
         async def is_answered() -> bool:
             return (await self.post()).is_success

@@ -22,9 +22,11 @@ async def test_a_bad_version_is_named_and_costs_no_job(breakable: Breakable, bre
     breakable.stack.worker.send(signal.SIGCONT)
     await assert_refused(breakable, cause)
     await breakable.wait_for_log("model mismatch", cause, counts)
+    await breakable.wait_for_readiness(503, "ng")
     await breakable.publish()
     await breakable.assert_all_succeed(job_ids)
     await breakable.wait_until_answered()
+    await breakable.wait_for_readiness(200, "ok")
 
 
 async def test_a_version_that_cannot_be_loaded_is_named_while_the_previous_one_is_served(breakable: Breakable) -> None:
