@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from limits import RateLimitItem
+from structlog.contextvars import bind_contextvars
 
 from job_store import Job, Owner
 from proxy.api_keys import ApiKeys, Role
@@ -45,12 +46,16 @@ class Authentication:
         self._accepts_all = keys is None and not max_queued and rate is None
 
     def identify(self, request: Request) -> Client:
-        """Return the client, and count the request. Raises `NotAuthenticated` and `RateExceeded`."""
+        """Return the client, count the request, and name the client in further log lines of this task.
+
+        Raises `NotAuthenticated` and `RateExceeded`.
+        """
         if self._accepts_all:
             return ANONYMOUS
         if self._keys is not None:
             return self._identify_by_key(self._keys, request)
         client_id = f"address:{client_address(request.client.host if request.client else '')}"
+        bind_contextvars(client=client_id)
         if self._rate is not None:
             self._rate_limits.check(client_id, self._rate)
         owner = Owner(client_id, self._max_queued) if self._max_queued else None
@@ -65,6 +70,7 @@ class Authentication:
         if key is None:
             raise NotAuthenticated("the API key is unknown: check it, or ask the operator of this service for one")
         client_id = f"key:{key.name}"
+        bind_contextvars(client=client_id)
         rate = key.rate or self._rate
         if rate is not None:
             self._rate_limits.check(client_id, rate)

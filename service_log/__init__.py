@@ -5,13 +5,15 @@
 
 The proxy's events:
 
-    job accepted            the fast model answered, and the job is in the queue
+    job accepted            the fast model answered, and the job is in the queue; with API keys or limits, `client` is
+                            the client that this and later lines of the request belong to
     job shed                the fast model answered, but the job could not be queued; `reason` gives the cause
     request refused         the response is an error that has a problem type
     request failed          the response is a 500: the proxy has a bug
     connection limit reached  further connections get a 503
     memory limit low        the container may run out of memory before the limits in the settings are reached
     server process ended    one of `WORKERS` processes ended unexpectedly, and is started again
+    server process not started  one that replaces another could not start: its cause is logged before; it is tried again
     api keys not required   every client is served
     api keys read           `keys` API keys are valid from now on
     api keys invalid        `API_KEYS_FILE` was changed to something that is not valid; the old `keys` stay valid

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 
+from harness.waiting import wait_until
 from job_store import Owner
 from proxy import authentication as authentication_module
 from proxy import problems
@@ -177,6 +178,7 @@ async def test_beyond_its_rate_a_client_gets_a_429_before_its_body(tmp_path: Pat
         fields = dict(line.split(": ", 1) for line in head.splitlines()[1:] if line)
         assert 0 < int(fields["retry-after"]) <= 3600
         assert fields["ratelimit-policy"] == '"default";q=2;w=3600'
+        await wait_until(lambda: proxy.process.logged("problem=rate-exceeded", "client=key:alice") == 1)
         assert fields["ratelimit"] == f'"default";r=0;t={fields["retry-after"]}'
         assert await answers(proxy, post(b"no image", f"authorization: Bearer {BOB}".encode())) == 415
 

@@ -42,7 +42,8 @@ async def test_a_client_that_fills_its_quota_gets_fast_answers_and_others_get_jo
         assert [response.json()["job_id"] is None for response in of_alice] == [False, False, True, True]
         assert [response.headers.get("refinement") for response in of_alice] == [None, None, EXCEEDED, EXCEEDED]
         assert all(response.json()["job_id"] for response in of_bob)
-        await wait_until(lambda: process.logged("job shed", "reason=quota-exceeded") == 2)
+        await wait_until(lambda: process.logged("job shed", "reason=quota-exceeded", "client=key:alice") == 2)
+        assert process.logged("job accepted", "client=key:bob") == 4
 
         async def has_room_again() -> bool:
             return (await post(ALICE)).json()["job_id"] is not None
