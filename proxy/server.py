@@ -59,6 +59,7 @@ def _config(settings: Settings) -> uvicorn.Config:
         proxy_headers=bool(settings.forwarded_allow_ips),
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_graceful_shutdown=10,
+        reset_contextvars=True,  # or the log would name the client of the pipelined request before
     )
 
 

@@ -143,6 +143,17 @@ async def test_a_client_without_a_key_gets_a_401(path: str, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+async def test_the_log_does_not_name_the_client_of_an_earlier_request(tmp_path: Path) -> None:
+    keys = write_keys(tmp_path / "keys.json")
+    async with bare_proxy(tmp_path, API_KEYS_FILE=str(keys)) as proxy:
+        pipelined = get("/job/1", f"authorization: Bearer {ALICE}").replace(b"connection: close\r\n", b"")
+        await proxy.exchange(pipelined + get("/nowhere"))
+        await wait_until(lambda: proxy.process.logged("request refused", "path=/nowhere") == 1)
+        assert proxy.process.logged("client=key:alice", "path=/job/1") == 1
+        assert proxy.process.logged("client=key:alice") == 1
+
+
+@pytest.mark.slow
 async def test_an_upload_without_a_key_is_refused_before_its_body_and_costs_no_budget(tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.json")
     async with bare_proxy(tmp_path, API_KEYS_FILE=str(keys), MAX_BYTES_IN_FLIGHT="4000000") as proxy:
