@@ -1,6 +1,7 @@
 """The server stops without resetting a connection, and its processes end with their parent."""
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -90,12 +91,19 @@ async def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
 
 async def test_a_replacement_that_cannot_start_is_tried_again_and_ends_no_other_process(tmp_path: Path) -> None:
     keys = write_keys(tmp_path / "keys.json")
-    async with bare_proxy(tmp_path, WORKERS="2", API_KEYS_FILE=str(keys)) as proxy:
-        await wait_until(lambda: len(server_processes(proxy)) == 2)
+    async with bare_proxy(tmp_path, WORKERS="2", API_KEYS_FILE=str(keys), LOG_FORMAT="json") as proxy:
+
+        def have_started() -> bool:
+            os.utime(keys)  # each process that has started reads the file again
+            log = proxy.process.log.read_text("utf-8").splitlines()
+            readers = {json.loads(line)["pid"] for line in log if "api keys read" in line}
+            return len(readers & set(server_processes(proxy))) == 2
+
+        await wait_until(have_started)
         killed, healthy = server_processes(proxy)
         keys.unlink()
         os.kill(killed, signal.SIGKILL)
-        await wait_until(lambda: proxy.process.logged("server process not started", "retry_s=1.0") >= 2)
+        await wait_until(lambda: proxy.process.logged("server process not started") >= 2)
         assert healthy in server_processes(proxy)
         assert await proxy.is_up()
         write_keys(keys)
