@@ -29,6 +29,7 @@ from model_export.source import Source
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # without it, importing openvino reports to Google Analytics
 import openvino  # noqa: E402 (after the line above)
+from openvino import convert_model  # noqa: E402 (likewise; its absence is no unsupported operation)
 
 FOLDER: Final = Path("assets.extra") / "openvino"
 RESIZE_INFO: Final = ["model_export", "resize"]
@@ -49,7 +50,7 @@ def convert(recipe: Recipe, source: Source, classes: int) -> openvino.Model:
     spec = tf.TensorSpec([batch, size, size, 3], tf.float32, name="pixels")
     function = tf.function(serve, input_signature=[spec], autograph=False).get_concrete_function()
     try:
-        model = openvino.convert_model(function)
+        model = convert_model(function)
     except Exception as error:  # OpenVINO and TensorFlow raise many types for an unsupported operation
         raise IrUnsupported(first_line(error)) from error
     model.outputs[0].get_tensor().set_names({SCORES})

@@ -1,5 +1,6 @@
 """The shared fixtures: a real Redis, the exported models, and all processes of the service."""
 
+import importlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,7 @@ from harness.redis import RedisServer
 from harness.stack import Stack
 
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # no test sends telemetry
+importlib.import_module("openvino")  # whole: local_tf_serving imports it without the converter that exports need
 hypothesis.settings.register_profile("shared machine", deadline=None)  # the machine may be busy
 hypothesis.settings.load_profile("shared machine")
 for number in (signal.SIGTERM, signal.SIGHUP):

@@ -164,7 +164,7 @@ def test_what_openvino_cannot_represent_is_exported_without_an_ir(
     def convert_model(*_: object) -> None:
         raise RuntimeError("no rule for Bessel")
 
-    monkeypatch.setattr("openvino.convert_model", convert_model)
+    monkeypatch.setattr("model_export.openvino_ir.convert_model", convert_model)
     own_models.network().save(tmp_path / "ten.keras")
     options = ("--scale", "tf", "--scores", "logits")
     assert run_export(tmp_path / "ten.keras", tmp_path, *options) == 0

@@ -24,8 +24,9 @@ WALK: Final = (ROOT / "docs" / "your-own-models.md").read_text("utf-8")
 BLOCKS: Final[list[tuple[str, str]]] = re.findall(r"^```(sh|python)\n(.*?)^```$", WALK, re.S | re.M)
 SLOW_EXPORTS: Final = ("efficientnet_b0", "resnet50")
 """Later test runs reuse these versions while they are up to date."""
-TIE: Final = 0.001
-"""Labels whose scores differ by less may change places: Pillow and TensorFlow decode and resize almost alike."""
+TIE: Final = 0.005
+"""Of the best score. Labels whose scores differ by less may change places: Pillow and TensorFlow decode and resize
+almost alike."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -117,7 +118,8 @@ async def stored_job(job_id: str, log: Path) -> Job:
 
 
 def assert_has_the_top_five_of(source: Ranking, answer: Answer) -> None:
-    assert source[0][1] - source[-1][1] > 5 * TIE, "the source must distinguish its classes"
+    tie = TIE * source[0][1]
+    assert source[0][1] - source[-1][1] > 5 * tie, "the source must distinguish its classes"
     top_k: Any = answer["top_k"]
     assert answer["label"] == top_k[0][0]
     scores = dict(reversed(source))  # the better of two labels of the same name
@@ -125,8 +127,8 @@ def assert_has_the_top_five_of(source: Ranking, answer: Answer) -> None:
     assert labels <= scores.keys()
     assert len(top_k) == len(labels) == min(5, len(source))
     for (label, score), (_, expected) in zip(top_k, source, strict=False):
-        assert scores[label] == pytest.approx(expected, abs=TIE), (top_k, source[:6])
-        assert score == pytest.approx(scores[label], abs=0.005)
+        assert scores[label] == pytest.approx(expected, abs=tie), (top_k, source[:6])
+        assert score == pytest.approx(scores[label], abs=min(0.005, 10 * tie))
 
 
 async def test_every_command_of_the_walk_runs_and_each_pair_answers_as_its_sources_do(tmp_path: Path) -> None:
